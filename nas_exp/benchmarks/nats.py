@@ -1,0 +1,170 @@
+"""NATS-Bench archives: imported once into one compact table for each dataset, then loaded in milliseconds."""
+
+import dataclasses
+import hashlib
+import json
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas_exp.atomic import replacing, write_json
+from nas_exp.benchmarks import DATASETS, Benchmark, table
+from nas_exp.errors import InputError
+from nas_exp.progress import progress
+from nas_exp.space import TopologySpace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from nas_exp.benchmarks.nats_archive import Archive
+
+CHUNK = 32
+"""Architectures in a part: a few seconds of work, which is what a kill can cost each process."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        folder: where the tables are.
+        imported: architectures read now.
+        already: architectures that earlier imports had read.
+        lacking: architectures of the space that the archive does not hold.
+        seconds: how long it took.
+    """
+
+    folder: Path
+    imported: int
+    already: int
+    lacking: int
+    seconds: float
+
+
+def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
+    """Load what was imported from an archive.
+
+    Args:
+        dataset: one of `nas_exp.benchmarks.DATASETS`.
+        path: the archive: a folder NATS-tss-…-simple or a file NATS-tss-….pickle.pbz2. It is not opened.
+        store: the folder of imported tables.
+
+    Raises:
+        InputError: the archive has not been imported.
+    """
+    if path is None:
+        raise InputError("benchmark.path: found none; benchmark=nats expects a NATS-Bench archive, a folder or a file")
+    file = import_folder(path, store) / f"{dataset}.parquet"
+    if not file.is_file():
+        raise InputError(
+            f"benchmark.path: {path} has not been imported; "
+            f"expected `python run.py task=import benchmark=nats benchmark.path={path}` to be run first"
+        )
+    return table.read(file, dataset, name="nats")
+
+
+def import_folder(path: Path, store: Path) -> Path:
+    """Return the folder in `store` for the tables of an archive."""
+    resolved = path.expanduser().resolve()
+    return store / f"{resolved.name}-{hashlib.sha256(str(resolved).encode()).hexdigest()[:8]}"
+
+
+def import_archive(path: Path, store: Path, *, n_jobs: int) -> ImportReport:
+    """Read an archive into one Parquet table for each dataset, as far as that has not been done yet.
+
+    What is read is kept in parts as the work goes on, so after an interruption only the rest is read. Files that have
+    changed since are read again. Any number of imports may run at once.
+
+    Args:
+        path: the archive: a folder NATS-tss-…-simple, which may have gaps, or a file NATS-tss-….pickle.pbz2.
+        store: the folder of imported tables.
+        n_jobs: processes; -1 is one a core. A single file is read by one.
+
+    Raises:
+        InputError: there is no archive, or something in it is not what it should be; the line names the file.
+    """
+    from nas_exp.benchmarks.nats_archive import open_archive
+
+    started = time.perf_counter()
+    path = path.expanduser()
+    folder = import_folder(path, store)
+    if (count := _count_of_finished_file(path, folder)) is not None:
+        return ImportReport(folder, 0, count, len(TopologySpace()) - count, time.perf_counter() - started)
+    archive = open_archive(path)
+    stamps = {index: _stamp(file) for index, file in archive.files.items()}
+    _, already = _imported(folder, stamps)
+    missing = sorted(stamps.keys() - already.keys())
+    if missing:
+        _import(archive, missing, folder, n_jobs)
+    _write_tables(folder, stamps)
+    if path.is_file():
+        write_json(folder / "archive.json", {"stamp": _stamp(path), "architectures": len(stamps)})
+    seconds = time.perf_counter() - started
+    return ImportReport(folder, len(missing), len(already), len(TopologySpace()) - len(stamps), seconds)
+
+
+def _count_of_finished_file(path: Path, folder: Path) -> int | None:
+    """Return how many architectures were imported from a single file, if all were: opening it would take minutes."""
+    try:
+        report = json.loads((folder / "archive.json").read_text(encoding="utf-8"))
+        finished = path.is_file() and report["stamp"] == _stamp(path)
+    except FileNotFoundError:
+        return None
+    return report["architectures"] if finished and all((folder / f"{d}.parquet").is_file() for d in DATASETS) else None
+
+
+def _import(archive: "Archive", missing: list[int], folder: Path, n_jobs: int) -> None:
+    from joblib import Parallel, delayed
+
+    chunks = [archive.part(missing[start : start + CHUNK]) for start in range(0, len(missing), CHUNK)]
+    # handing the content of a single file to other processes costs more than reading it out here
+    workers = Parallel(n_jobs=n_jobs if archive.results is None else 1, return_as="generator_unordered")
+    with progress(f"importing {archive.path.name}", len(missing), "architectures") as advance:
+        for count in workers(delayed(_import_chunk)(chunk, folder) for chunk in chunks):
+            advance(count)
+
+
+def _import_chunk(chunk: "Archive", folder: Path) -> int:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from nas_exp.benchmarks.nats_archive import read_results
+
+    # taken before reading: a file that changes meanwhile is read again next time
+    stamps = {index: _stamp(file) for index, file in chunk.files.items()}
+    rows = [{**row, "stamp": stamps[row["nats_index"]]} for row in read_results(chunk)]
+    # a new name each time: a part is never replaced, so imports at once can only repeat rows, not lose any
+    with replacing(folder / "parts" / f"{min(stamps):06d}-{uuid.uuid4().hex}.parquet") as temporary:
+        parquet.write_table(pa.Table.from_pylist(rows), temporary)
+    return len(rows)
+
+
+def _stamp(file: Path) -> str:
+    """Return what changes when a file does."""
+    status = file.stat()
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _imported(folder: Path, stamps: dict[int, str]) -> "tuple[pa.Table, dict[int, int]]":
+    """Return all parts as one table, and the row of each architecture whose file is still the one that was read."""
+    import pyarrow as pa
+
+    parts = sorted((folder / "parts").glob("[!.]*.parquet"))
+    if not parts:
+        return pa.table({}), {}
+    rows = pa.concat_tables([table.read_arrow(part) for part in parts])
+    pairs = enumerate(zip(rows["nats_index"].to_pylist(), rows["stamp"].to_pylist(), strict=True))
+    return rows, {index: row for row, (index, stamp) in pairs if stamps.get(index) == stamp}
+
+
+def _write_tables(folder: Path, stamps: dict[int, str]) -> None:
+    from pyarrow import parquet
+
+    rows, row_of_index = _imported(folder, stamps)
+    rows = rows.take([row for _, row in sorted(row_of_index.items())])
+    for dataset in DATASETS:
+        columns = [column for column in rows.column_names if column.startswith(f"{dataset}/")]
+        names = ["nats_index", "arch_str", *(column.partition("/")[2] for column in columns)]
+        with replacing(folder / f"{dataset}.parquet") as temporary:
+            parquet.write_table(rows.select(["nats_index", "arch_str", *columns]).rename_columns(names), temporary)

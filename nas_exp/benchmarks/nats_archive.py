@@ -1,0 +1,177 @@
+"""Original NATS-Bench archives of the topology space, read without trusting them.
+
+`nats_bench` knows what the archives mean, but it opens them with an unrestricted `pickle.load`. Here the pickles are
+read by `nas_exp.pickles`, and `nats_bench` sees only the plain dicts that come of it.
+"""
+
+import bz2
+import contextlib
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from nas_exp import pickles
+from nas_exp.benchmarks import DATASETS
+from nas_exp.benchmarks.table import arch_indices
+from nas_exp.errors import InputError
+
+if TYPE_CHECKING:
+    from nats_bench import ArchResults, NATStopology
+
+_KEYS = dict(zip(DATASETS, ("cifar10-valid", "cifar100", "ImageNet16-120"), strict=True))
+_SCHEDULES = ("12", "200")
+_FILE_NAME = re.compile(r"(\d{1,6})\.pickle\.pbz2")
+_EXPECTED = "expected a folder NATS-tss-…-simple or a file NATS-tss-….pickle.pbz2"
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """What an archive holds.
+
+    Attributes:
+        path: the folder or file.
+        arch_strs: the whole space, in NATS-Bench's order.
+        files: which file holds each architecture, by NATS-Bench's index; the architectures that are there.
+        results: the results themselves, by NATS-Bench's index, where one file holds all of them; otherwise None.
+    """
+
+    path: Path
+    arch_strs: list[str]
+    files: dict[int, Path]
+    results: dict[int, Any] | None = None
+
+    def part(self, indices: Sequence[int]) -> "Archive":
+        """Return the same archive with some of its architectures only."""
+        return dataclasses.replace(self, files={index: self.files[index] for index in indices})
+
+
+def open_archive(path: Path) -> Archive:
+    """Read which architectures an archive holds; of a single file, everything.
+
+    Raises:
+        InputError: there is no archive, it is broken, or it is one of the size space.
+    """
+    if path.is_file():
+        content = _read(path)
+        arch_strs = _arch_strs(content, path)
+        results = content.get("arch2infos")
+        if not isinstance(results, dict):
+            raise InputError(f"{path}: found no results under arch2infos; {_EXPECTED}")
+        files = dict.fromkeys(results, path)
+    elif path.is_dir():
+        if not (meta := path / "meta.pickle.pbz2").is_file():
+            raise InputError(f"benchmark.path: found no meta.pickle.pbz2 in the folder {path}; {_EXPECTED}")
+        arch_strs, results = _arch_strs(_read(meta), meta), None
+        matches = ((file, _FILE_NAME.fullmatch(file.name)) for file in sorted(path.iterdir()))
+        files = {int(match[1]): file for file, match in matches if match}
+    else:
+        raise InputError(f"benchmark.path: {path} does not exist; {_EXPECTED}")
+    if not files:
+        raise InputError(f"benchmark.path: found no architecture in {path}; {_EXPECTED}")
+    for index, file in files.items():
+        if not isinstance(index, int) or not 0 <= index < len(arch_strs):
+            raise InputError(f"{file}: found architecture {index!r}; expected one from 0 to {len(arch_strs) - 1}")
+    return Archive(path, arch_strs, files, results)
+
+
+def read_results(archive: Archive) -> list[dict[str, Any]]:
+    """Read what is known about the architectures of an archive.
+
+    Returns:
+        For each architecture `nats_index`, `arch_str`, and for each dataset the columns of
+        `nas_exp.benchmarks.COLUMNS`, `params_m`, `flops_m` (millions) and `latency_s`, named `dataset/column`; for
+        cifar10 also `test_acc_200_full`, the test accuracy after training on the whole training set.
+
+    Raises:
+        InputError: a file is broken, incomplete, about another architecture, or holds impossible values.
+    """
+    from nats_bench import NATStopology
+
+    api = NATStopology({"meta_archs": archive.arch_strs, "arch2infos": {}, "evaluated_indexes": []}, verbose=False)
+    return [_read_architecture(api, archive, index) for index in archive.files]
+
+
+def _read_architecture(api: "NATStopology", archive: Archive, index: int) -> dict[str, Any]:
+    file, arch_str = archive.files[index], archive.arch_strs[index]
+    source = str(file) if archive.results is None else f"{file}: architecture {index}"
+    results = _read(file) if archive.results is None else archive.results[index]
+    for schedule in _SCHEDULES:
+        state = results.get(schedule) if isinstance(results, dict) else None
+        # a string would be taken for a file name, and nats_bench would open it
+        if not isinstance(state, dict):
+            raise InputError(f"{source}: found no results of the {schedule}-epoch schedule; {_EXPECTED}")
+        if (found := state.get("arch_str")) != arch_str:
+            raise InputError(f"{source}: found results of {found!r}; expected {arch_str} as the archive's list says")
+    try:
+        columns = _columns(api, index, results)
+    except Exception as error:  # hostile content can make nats_bench raise anything
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise InputError(f"{source}: found no complete results of a NATS-Bench topology archive ({reason})") from None
+    for column, value in columns.items():
+        limit = 100.0 if "_acc_" in column else math.inf
+        # costs may be unknown (NaN), accuracies may not
+        if not (0 <= value <= limit or ("_acc_" not in column and math.isnan(value))):
+            raise InputError(f"{source}: found {column} = {value}; expected a number from 0 to {limit:g}")
+    return {"nats_index": index, "arch_str": arch_str, **columns}
+
+
+def _columns(api: "NATStopology", index: int, results: dict[str, Any]) -> dict[str, float]:
+    from nats_bench import ArchResults
+
+    # what NATStopology.reload does with a file; handing the dicts to the constructor would copy them twice
+    infos = {schedule: ArchResults.create_from_state_dict(results[schedule]) for schedule in _SCHEDULES}
+    api.arch2infos_dict = {index: infos}
+    api.evaluated_indexes = {index}
+    columns: dict[str, float] = {}
+    for dataset, key in _KEYS.items():
+        short, full = (api.get_more_info(index, key, hp=schedule, is_random=False) for schedule in _SCHEDULES)
+        costs = _costs(infos, key)
+        values = {
+            "val_acc_12": short["valid-accuracy"],
+            "val_acc_200": full["valid-accuracy"],
+            "test_acc_200": full["test-accuracy"],
+            "train_seconds_12": short["train-all-time"],
+            # one evaluation, after the last epoch: what nats_bench's own simulate_train_eval adds to the training
+            "val_seconds_12": short["valid-per-time"],
+            "params_m": costs.get("params"),
+            "flops_m": costs.get("flops"),
+            "latency_s": costs.get("latency"),
+        }
+        columns |= {f"{dataset}/{column}": _number(value) for column, value in values.items()}
+    whole = api.get_more_info(index, "cifar10", hp="200", is_random=False)
+    return {**columns, "cifar10/test_acc_200_full": _number(whole["test-accuracy"])}
+
+
+def _costs(infos: dict[str, "ArchResults"], key: str) -> dict[str, Any]:
+    # where seeds disagree about a cost, nats_bench insists on seed 888, which only the 200-epoch schedule has
+    for schedule in _SCHEDULES:
+        with contextlib.suppress(ValueError):
+            return infos[schedule].get_compute_costs(key)
+    return {}
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _read(file: Path) -> Any:
+    try:
+        with bz2.open(file) as stream:
+            return pickles.load(cast(Any, stream), str(file))
+    except OSError as error:
+        raise InputError(f"{file}: not readable ({error.strerror or error})") from None
+
+
+def _arch_strs(content: Any, file: Path) -> list[str]:
+    arch_strs = content.get("meta_archs") if isinstance(content, dict) else None
+    if not isinstance(arch_strs, list) or not all(isinstance(arch_str, str) for arch_str in arch_strs):
+        raise InputError(f"{file}: found no list of architectures under meta_archs; {_EXPECTED}")
+    if arch_strs and re.fullmatch(r"\d+(:\d+)+", arch_strs[0]):
+        raise InputError(
+            f"{file}: found an archive of the size space (NATS-sss); expected the topology space (NATS-tss)"
+        )
+    arch_indices(arch_strs, str(file))
+    return arch_strs
