@@ -1,0 +1,171 @@
+"""Our metrics against what the field's own code computed for given weights and inputs.
+
+Run `python -m tests.conformance FILE`. The file is a JSON list with one record a network; a record names `spec`,
+`dataset`, `seed`, `batch_size`, `C` and `N`, which determine weights and inputs, and any of the columns below. Prints
+the largest relative error of each column. Exit code 0: all within 1e-4; 1: not; 2: the file cannot be used.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nas_exp.errors import InputError
+from nas_exp.metrics import Batch
+from nas_exp.metrics.grad_norm import grad_norm
+from nas_exp.metrics.hamming_kernel import hamming_kernel
+from nas_exp.metrics.naswot import naswot, reached_relus
+from nas_exp.metrics.relu import relu
+from nas_exp.metrics.synflow import synflow
+from nas_exp.network import Network
+
+TOLERANCE = 1e-4
+
+Record = dict[str, Any]
+
+
+class Inputs(NamedTuple):
+    """What a record's `seed` draws, and ones of the same image size."""
+
+    data: Batch
+    ones: Batch
+
+
+class Golden(NamedTuple):
+    """The column that holds a metric's golden values and our computation of it."""
+
+    column: str
+    compute: Callable[[nn.Module, Inputs], float]
+
+
+GOLDENS = {
+    "relu": Golden("relu_all", lambda network, inputs: relu(network, inputs.data)),
+    "relu units": Golden("relu_all_units", lambda network, inputs: _units(network, inputs.data.images)),
+    "naswot": Golden("relu_live", lambda network, inputs: naswot(network, inputs.data)),
+    "naswot units": Golden("relu_live_units", lambda network, inputs: _reached_units(network, inputs.data.images)),
+    "synflow": Golden("synflow", lambda network, inputs: synflow(network, inputs.ones)),
+    "grad_norm": Golden("grad_norm", lambda network, inputs: grad_norm(network, inputs.data)),
+}
+
+IMAGE_SIZE = {"cifar10": 32, "cifar100": 32, "ImageNet16-120": 16}
+NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
+
+
+@dataclass
+class Outcome:
+    """The comparison of one metric with all records that hold a golden value of it."""
+
+    records: int = 0
+    largest_error: float = 0.0
+    worst_record: int = 0
+
+    def add(self, record: int, error: float) -> None:
+        """Take in one record's relative error."""
+        if self.records == 0 or error > self.largest_error:
+            self.largest_error, self.worst_record = error, record
+        self.records += 1
+
+
+def compare(records: Sequence[Record]) -> dict[str, Outcome]:
+    """Return the outcome of every metric that the records hold a golden value of.
+
+    Raises:
+        InputError: a record does not describe a network, or no record holds a golden value.
+    """
+    outcomes: dict[str, Outcome] = defaultdict(Outcome)
+    for number, record in enumerate(records):
+        for metric, error in _errors(number, record):
+            outcomes[metric].add(number, error)
+    if not outcomes:
+        raise InputError(f"expected one of the columns {', '.join(golden.column for golden in GOLDENS.values())}")
+    return {metric: outcomes[metric] for metric in GOLDENS if metric in outcomes}
+
+
+def _errors(number: int, record: Record) -> Iterator[tuple[str, float]]:
+    try:
+        network, inputs = rebuild(record)
+        for metric, golden in GOLDENS.items():
+            if golden.column in record:
+                yield metric, relative_error(golden.compute(network, inputs), float(record[golden.column]))
+    except KeyError as error:
+        raise InputError(f"record {number}: no or unknown {error}") from error
+    except (InputError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"record {number}: {error}") from error
+
+
+def rebuild(record: Record) -> tuple[Network, Inputs]:
+    """Return a record's network and inputs, in float64, weights and inputs drawn as the record's authors drew them."""
+    size, num_classes, seed = IMAGE_SIZE[record["dataset"]], NUM_CLASSES[record["dataset"]], record["seed"]
+    network = Network(record["spec"], C=record["C"], N=record["N"], num_classes=num_classes).double()
+    rng = np.random.RandomState(seed)
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                shape = tuple(layer.weight.shape)
+                layer.weight.copy_(torch.from_numpy(rng.standard_normal(shape) * np.sqrt(2 / math.prod(shape[1:]))))
+        network.classifier.bias.copy_(torch.from_numpy(0.1 * rng.standard_normal(num_classes)))
+    rng = np.random.RandomState(seed + 1)
+    images = torch.from_numpy(rng.standard_normal((record["batch_size"], 3, size, size)))
+    labels = torch.from_numpy(rng.randint(0, num_classes, (record["batch_size"],)).astype(np.int64))
+    ones = Batch(torch.ones(1, 3, size, size, dtype=torch.float64), labels[:1])
+    return network, Inputs(Batch(images, labels), ones)
+
+
+def relative_error(found: float, expected: float) -> float:
+    """Return |found - expected| / |expected|; 0 for equal values, NaN and infinities included, else inf for those."""
+    if found == expected or (math.isnan(found) and math.isnan(expected)):
+        return 0.0
+    if not (math.isfinite(found) and math.isfinite(expected)) or expected == 0:
+        return math.inf
+    return abs(found - expected) / abs(expected)
+
+
+def _units(network: nn.Module, images: Tensor, relus: set[nn.ReLU] | None = None) -> float:
+    # An image's code agrees with itself on every unit
+    return float(hamming_kernel(network, images, relus)[0, 0])
+
+
+def _reached_units(network: nn.Module, images: Tensor) -> float:
+    return _units(network, images, reached_relus(network, images))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare, print the table and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance", description="Metrics against golden values.")
+    parser.add_argument("file", help="a JSON list of records")
+    file = parser.parse_args(argv).file
+    torch.set_num_threads(1)
+    try:
+        with open(file, encoding="utf-8") as stream:
+            records = json.load(stream)
+        if not isinstance(records, list) or not records:
+            raise InputError("expected a JSON list with one record a network")
+        outcomes = compare(records)
+    except OSError as error:
+        return _unusable(file, error.strerror or str(error))
+    except (ValueError, InputError) as error:
+        return _unusable(file, str(error))
+    print(f"{'metric':<14}{'records':>8}{'largest relative error':>24}  worst record")
+    for metric, outcome in outcomes.items():
+        spec = records[outcome.worst_record]["spec"]
+        print(f"{metric:<14}{outcome.records:>8}{outcome.largest_error:>24.2e}  {outcome.worst_record} {spec}")
+    failed = [metric for metric, outcome in outcomes.items() if outcome.largest_error > TOLERANCE]
+    print(f"FAILED past {TOLERANCE:g}: {', '.join(failed)}" if failed else f"all within {TOLERANCE:g}")
+    return 1 if failed else 0
+
+
+def _unusable(file: str, reason: str) -> int:
+    print(f"{file}: {' '.join(reason.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
