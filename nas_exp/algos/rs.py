@@ -1,0 +1,21 @@
+"""Random search."""
+
+from typing import Annotated
+
+import numpy as np
+
+from nas_exp.algos import Score, Trajectory
+from nas_exp.arguments import AtLeast
+from nas_exp.space import TopologySpace
+
+
+def search(
+    score: Score, space: TopologySpace, rng: np.random.Generator, *, N: Annotated[int, AtLeast(1)]
+) -> Trajectory:
+    """Score N architectures drawn uniformly without replacement (the paper's Algorithm 1).
+
+    Returns:
+        a trajectory of N steps.
+    """
+    arch_index = space.sample(rng, N, replace=False)
+    return Trajectory(arch_index, np.asarray(score(arch_index.tolist()), dtype=np.float64))

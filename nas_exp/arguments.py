@@ -1,0 +1,113 @@
+"""A function's signature as the schema of the configuration node that calls it.
+
+A configuration file of a metric, an algorithm or a task names its function as ``_target_`` (``module.function``); the
+function's keyword-only parameters are the keys that the file must hold. This module finds the function and checks the
+values against names, types and ranges, so that adding one is a Python file and a YAML file and nothing else.
+"""
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nas_exp.errors import InputError
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """A lower bound, as in ``N: Annotated[int, AtLeast(1)]``."""
+
+    minimum: float
+
+    def complaint(self, value: Any) -> str | None:
+        """Say what is wrong with `value`; None when nothing is."""
+        return None if value >= self.minimum else f"at least {self.minimum}"
+
+
+def find(target: str, key: str) -> Callable[..., Any]:
+    """Import the function that `target` (``module.function``) names.
+
+    Args:
+        target: the dotted name.
+        key: the configuration key that holds it, for the error message.
+
+    Raises:
+        InputError: there is no such module or function.
+    """
+    module, _, name = target.rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{key}={target}: expected a function, as module.function ({error})") from None
+    if not callable(function):
+        raise InputError(f"{key}={target}: expected a function, found {type(function).__name__}")
+    return function
+
+
+def keywords(function: Callable[..., Any], values: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """Check `values` against the keyword-only parameters of `function` and return the keyword arguments.
+
+    Args:
+        function: its keyword-only parameters say which keys there are, their types and their ranges.
+        values: the configuration values by key.
+        group: the configuration group they come from, for the error message.
+
+    Raises:
+        InputError: a key is missing or unknown, or a value has the wrong type or is out of range.
+    """
+    hints = typing.get_type_hints(function, include_extras=True)
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    if unknown := sorted(set(values) - set(parameters)):
+        known = ", ".join(f"{group}.{name}" for name in parameters) or "none"
+        raise InputError(f"{group}.{unknown[0]}: unknown key; the choices are {known}")
+    for name, parameter in parameters.items():
+        if name in values:
+            _check(f"{group}.{name}", values[name], hints.get(name, Any))
+        elif parameter.default is inspect.Parameter.empty:
+            raise InputError(f"{group}.{name}: missing; expected {_describe(hints.get(name, Any))}")
+    return dict(values)
+
+
+def _check(key: str, value: Any, hint: Any) -> None:
+    bounds: tuple[Any, ...] = ()
+    if typing.get_origin(hint) is typing.Annotated:
+        hint, *extras = typing.get_args(hint)
+        bounds = tuple(extra for extra in extras if isinstance(extra, AtLeast))
+    if not _is(value, hint):
+        raise InputError(f"{key}={value}: expected {_describe(hint)}")
+    for bound in bounds:
+        if value is not None and (complaint := bound.complaint(value)):
+            raise InputError(f"{key}={value}: expected {complaint}")
+
+
+def _is(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_is(value, option) for option in inner)
+    if origin is list:
+        return isinstance(value, list) and all(_is(item, inner[0]) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, origin or hint)
+
+
+def _describe(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = typing.get_args(hint)[0]
+    names = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", type(None): "null"}
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(_describe(option) for option in typing.get_args(hint))
+    if typing.get_origin(hint) is list:
+        return f"a list [a,b,…], each {_describe(typing.get_args(hint)[0])}"
+    return names.get(hint, getattr(hint, "__name__", str(hint)))
