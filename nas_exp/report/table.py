@@ -1,0 +1,60 @@
+"""Tables in the terminal."""
+
+from collections.abc import Sequence
+
+from nas_exp.tasks import Summary
+
+_HEADINGS = {
+    "val_acc": "val acc (%)",
+    "test_acc": "test acc (%)",
+    "seconds": "seconds",
+    "best_arch_str": "best architecture",
+}
+_HIDDEN = ("task", "job", "config_hash", "version")
+_LONG = ("best_arch_str", "table")
+"""Too wide for a column: shown below the table when there is one row, left to results.csv when there are many."""
+
+
+def print_table(summaries: Sequence[Summary], *, title: str) -> None:
+    """Print one row a summary to standard output: means and deviations in one cell, a dash for what is unknown.
+
+    What is the same in all of many rows is told once, below the table.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = [_cells(summary) for summary in summaries]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    shared = [name for name in columns if len(rows) > 1 and len({row.get(name) for row in rows}) == 1]
+    below = [name for name in columns if name in shared or (name in _LONG and len(rows) == 1)]
+    table = Table(header_style="bold")
+    shown = [name for name in columns if name not in below and name not in _LONG]
+    for name in shown:
+        table.add_column(_HEADINGS.get(name, name), overflow="fold")
+    for row in rows:
+        table.add_row(*(row.get(name, "-") for name in shown))
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:  # in a pipe or a log file there is no width to keep to
+        console = Console(highlight=False, width=160)
+    console.print(title, style="bold", markup=False, soft_wrap=True)
+    if shown:
+        console.print(table)
+    for name in below:
+        console.print(f"{_HEADINGS.get(name, name)}: {rows[0].get(name, '-')}", markup=False, soft_wrap=True)
+
+
+def _cells(summary: Summary) -> dict[str, str]:
+    cells: dict[str, str] = {}
+    for key, value in summary.items():
+        name = key.removesuffix("_mean")
+        if key in _HIDDEN or key.endswith("_std"):
+            continue
+        std = summary.get(f"{name}_std")
+        cells[name] = _text(value) if std is None else f"{_text(value)} ± {_text(std)}"
+    return cells
+
+
+def _text(value: str | float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

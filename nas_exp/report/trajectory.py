@@ -1,0 +1,47 @@
+"""The figure of one search job: how good the incumbent is, once trained, as the search goes on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nas_exp.atomic import replacing
+from nas_exp.search import Run
+
+# Okabe and Ito's colours, which the colour-blind tell apart
+_COLOURS = {"validation": "#0072B2", "test": "#D55E00"}
+
+
+def plot_trajectories(path: Path, runs: Sequence[Run], *, title: str) -> None:
+    """Draw the mean of the incumbent's accuracies over the runs, with its standard deviation as a band, as a PNG.
+
+    Accuracies that the benchmark does not have are left out.
+    """
+    # pyplot would bring a GUI toolkit along and keep the figure alive
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    for label, accuracies in (
+        ("validation", np.stack([run.val_acc for run in runs])),
+        ("test", np.stack([run.test_acc for run in runs])),
+    ):
+        known = np.isfinite(accuracies).all(axis=0)
+        if not known.any():
+            continue
+        step = np.flatnonzero(known) + 1
+        mean, std = accuracies[:, known].mean(axis=0), accuracies[:, known].std(axis=0)
+        axes.plot(step, mean, color=_COLOURS[label], label=f"{label} accuracy", linewidth=1.5)
+        axes.fill_between(step, mean - std, mean + std, color=_COLOURS[label], alpha=0.2, linewidth=0)
+    if axes.lines:
+        axes.legend(loc="lower right", frameon=False)
+    else:
+        axes.text(0.5, 0.5, "the benchmark has no accuracies\nof these architectures", transform=axes.transAxes,
+                  ha="center", va="center")  # fmt: skip
+    axes.set_title(title)
+    axes.set_xlabel("architectures scored")
+    axes.set_ylabel("accuracy of the incumbent (%), mean ± std")
+    axes.spines[["top", "right"]].set_visible(False)
+    with replacing(path) as temporary:
+        FigureCanvasAgg(figure).print_png(temporary)

@@ -1,0 +1,64 @@
+"""The files of one search job."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nas_exp.atomic import replacing
+from nas_exp.parquet import write_columns
+from nas_exp.search import Run
+from nas_exp.space import str_of_index
+from nas_exp.tasks import Summary
+
+RUN_COLUMNS = ("run", "arch_index", "arch_str", "score", "val_acc", "test_acc", "seconds", "scored")
+
+
+def write_runs(path: Path, runs: Sequence[Run]) -> None:
+    """Write one row a run: what the search returned, what it is worth, what it cost. Unknown cells stay empty."""
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(RUN_COLUMNS)
+        for number, run in enumerate(runs):
+            best = int(run.best_arch_index[-1])
+            found = (best, str_of_index(best), run.best_score) if best >= 0 else ("", "", "")
+            worth = ("" if math.isnan(value) else value for value in (run.val_acc[-1], run.test_acc[-1]))
+            writer.writerow([number, *found, *worth, round(run.cost, 6), len(run.best_arch_index)])
+
+
+def write_trajectories(path: Path, runs: Sequence[Run]) -> None:
+    """Write one row a step of every run; columns as in `Run`, accuracies NaN where unknown."""
+    steps = [len(run.best_arch_index) for run in runs]
+    columns = {
+        "run": np.repeat(np.arange(len(runs), dtype=np.int32), steps),
+        "step": np.concatenate([np.arange(count, dtype=np.int32) for count in steps]),
+        "arch_index": np.concatenate([run.trajectory.arch_index for run in runs]).astype(np.int32),
+        "score": np.concatenate([run.trajectory.score for run in runs]),
+        "best_arch_index": np.concatenate([run.best_arch_index for run in runs]).astype(np.int32),
+        "val_acc": np.concatenate([run.val_acc for run in runs]),
+        "test_acc": np.concatenate([run.test_acc for run in runs]),
+        "seconds": np.concatenate([run.seconds for run in runs]),
+    }
+    write_columns(path, columns)
+
+
+def summarise(runs: Sequence[Run]) -> Summary:
+    """Sum up runs: mean and sample standard deviation of what was found, mean cost, the best-scored architecture.
+
+    A mean over runs of which some have no accuracy is None, as is a deviation of a single run.
+    """
+    best = max(runs, key=lambda run: run.best_score)
+    return {
+        **_mean_and_std("val_acc", [run.val_acc[-1] for run in runs]),
+        **_mean_and_std("test_acc", [run.test_acc[-1] for run in runs]),
+        "seconds_mean": float(np.mean([run.cost for run in runs])),
+        "best_arch_str": str_of_index(int(best.best_arch_index[-1])) if best.best_arch_index[-1] >= 0 else None,
+    }
+
+
+def _mean_and_std(name: str, values: Sequence[float]) -> Summary:
+    mean = float(np.mean(values))
+    std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return {f"{name}_mean": None if math.isnan(mean) else mean, f"{name}_std": None if math.isnan(std) else std}

@@ -1,0 +1,153 @@
+"""Score tables: the scores of one metric over the space, kept on disk as Parquet parts.
+
+A table is a folder ``<dataset>/<metric>-<digest>/``. The digest is of the table's identity: everything that its scores
+depend on, spelled out in the folder's ``_table.json``. The parts beside it (``part-*.parquet``: `arch_index`, `score`,
+`seconds`) may come from any number of writers on any machines: they appear whole, are never changed, and are named by
+what they say, so writing one twice or merging many loses nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import nas_exp
+from nas_exp.atomic import write_json
+from nas_exp.config import digest
+from nas_exp.errors import InputError
+from nas_exp.parquet import read_columns, write_columns
+from nas_exp.space import TopologySpace
+
+SHIPPED = Path(__file__).parent / "shipped_scores"
+"""Tables that come with the package, laid out as a user's own."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is known of one metric over the space; all arrays have shape (15625,) and are indexed by `arch_index`."""
+
+    known: npt.NDArray[np.bool_]
+    score: npt.NDArray[np.float64]
+    """Higher is better; may be infinite or NaN where known; NaN where not."""
+    seconds: npt.NDArray[np.float64]
+    """What computing the score took; NaN where not known."""
+
+    @classmethod
+    def empty(cls) -> "Scores":
+        """Nothing is known."""
+        size = len(TopologySpace())
+        return cls(np.zeros(size, dtype=bool), np.full(size, np.nan), np.full(size, np.nan))
+
+
+class ScoreTable:
+    """One table: a folder to write to, and a shipped folder of the same identity that is read as well."""
+
+    def __init__(self, root: Path, identity: Mapping[str, Any]) -> None:
+        """Name the table; nothing is read or written yet.
+
+        Args:
+            root: the folder of all tables, `paths.scores`.
+            identity: everything that the scores depend on; JSON values, with at least `dataset` and `metric`.
+        """
+        self.identity = dict(identity)
+        place = Path(str(identity["dataset"])) / f"{identity['metric']}-{digest(identity)}"
+        self.folder = root / place
+        self._shipped = SHIPPED / place
+
+    def read(self) -> Scores:
+        """Read all parts there are. Where parts overlap, the first by name gives the seconds; scores are equal anyway.
+
+        Raises:
+            InputError: a part is not a score table's part.
+        """
+        return _read_parts([part for folder in (self._shipped, self.folder) for part in _parts(folder)])
+
+    def add(self, arch_index: Sequence[int], score: Sequence[float], seconds: Sequence[float]) -> None:
+        """Write scores as one more part, sorted by architecture.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        description = self.folder / "_table.json"
+        if not description.exists():
+            write_json(description, {**self.identity, "made_by": f"nas-exp {nas_exp.__version__}"})
+        order = np.argsort(np.asarray(arch_index), kind="stable")
+        _write_part(
+            self.folder,
+            np.asarray(arch_index, dtype=np.int32)[order],
+            np.asarray(score, dtype=np.float64)[order],
+            np.asarray(seconds, dtype=np.float32)[order],
+        )
+
+    def merge(self) -> None:
+        """Merge the parts of the writable folder into one. Safe beside readers and other writers."""
+        parts = _parts(self.folder)
+        if len(parts) < 2:
+            return
+        merged = _read_parts(parts)
+        arch_index = np.flatnonzero(merged.known)
+        whole = _write_part(
+            self.folder,
+            arch_index.astype(np.int32),
+            merged.score[arch_index],
+            merged.seconds[arch_index].astype(np.float32),
+        )
+        for part in parts:
+            if part != whole:
+                part.unlink(missing_ok=True)
+
+
+def shipped_identity(identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the identity of the shipped table that differs from `identity` in nothing but its images, if there is one.
+
+    With it, whoever has no images still reads the scores that were computed from the project's.
+    """
+    for description in sorted((SHIPPED / str(identity["dataset"])).glob(f"{identity['metric']}-*/_table.json")):
+        shipped: dict[str, Any] = json.loads(description.read_text(encoding="utf-8"))
+        shipped.pop("made_by")
+        if {**shipped, "images": None} == {**identity, "images": None}:
+            return shipped
+    return None
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def _write_part(
+    folder: Path, arch_index: npt.NDArray[np.int32], score: npt.NDArray[np.float64], seconds: npt.NDArray[np.float32]
+) -> Path:
+    content = hashlib.sha256(arch_index.tobytes() + score.tobytes()).hexdigest()[:16]
+    path = folder / f"part-{arch_index[0]:05d}-{arch_index[-1]:05d}-{content}.parquet"
+    write_columns(path, {"arch_index": arch_index, "score": score, "seconds": seconds})
+    return path
+
+
+def _read_parts(parts: Sequence[Path]) -> Scores:
+    scores = Scores.empty()
+    try:
+        for part in reversed(parts):
+            _read_part(part, scores)
+    except FileNotFoundError:
+        # Another process has merged this part between our listing and our reading: its rows stand elsewhere now.
+        folders = dict.fromkeys(part.parent for part in parts)
+        return _read_parts([part for folder in folders for part in _parts(folder)])
+    return scores
+
+
+def _read_part(part: Path, scores: Scores) -> None:
+    try:
+        columns = read_columns(part, ("arch_index", "score", "seconds"))
+    except InputError as error:
+        raise InputError(f"{error}; delete this part of a score table and its scores are computed again") from None
+    arch_index = columns["arch_index"]
+    if len(arch_index) and not 0 <= arch_index.min() <= arch_index.max() < len(scores.known):
+        raise InputError(f"{part}: found architectures that are not in the space; this is no part of a score table")
+    scores.known[arch_index] = True
+    scores.score[arch_index] = columns["score"]
+    scores.seconds[arch_index] = columns["seconds"]

@@ -1,0 +1,98 @@
+"""A sweep's jobs: their folders, and one table over those that finished."""
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas_exp.atomic import replacing
+from nas_exp.tasks import Summary
+
+SUMMARY, ERROR, RESULTS = "summary.json", "error.txt", "results.csv"
+
+_PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name"}
+"""Keys that say where things are, not what the job is; they name no folder unless they are swept."""
+_LONGEST = 180  # file systems allow 255 bytes a name
+
+
+class JobsFailedError(Exception):
+    """Some jobs of a sweep did not finish; the closing table has named them."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One combination of a sweep."""
+
+    overrides: tuple[str, ...]
+    folder: str
+
+
+def plan(combinations: Sequence[Sequence[str]]) -> list[Job]:
+    """Return the different jobs of a sweep, each with a folder that is named by its overrides.
+
+    Args:
+        combinations: the overrides of each job, as ``key=value``; all have the same keys. Repetitions are dropped.
+    """
+    distinct = list(dict.fromkeys(tuple(combination) for combination in combinations))
+    swept = {key for key, values in _values_by_key(distinct).items() if len(values) > 1}
+    return [Job(overrides, _folder(overrides, swept)) for overrides in distinct]
+
+
+def _values_by_key(combinations: Sequence[Sequence[str]]) -> Mapping[str, set[str]]:
+    values: dict[str, set[str]] = {}
+    for combination in combinations:
+        for override in combination:
+            key, _, value = override.partition("=")
+            values.setdefault(key, set()).add(value)
+    return values
+
+
+def _folder(overrides: Sequence[str], swept: set[str]) -> str:
+    named = []
+    for override in overrides:
+        key = override.partition("=")[0]
+        is_place = key.lstrip("+~") in _PLACES or key.lstrip("+~").startswith(("paths.", "hydra"))
+        if key in swept or not is_place:
+            named.append(override)
+    full = ",".join(named) or "job"
+    name = re.sub(r"[^\w.,=+@~-]+", "_", full)[:_LONGEST]
+    # cut short or rewritten, two names could fall together
+    return name if name == full else f"{name}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
+
+
+def collect(sweep: Path, jobs: Sequence[Job]) -> tuple[list[Summary], list[Job]]:
+    """Write ``results.csv``, one row a finished job, and return the rows and the jobs that did not finish."""
+    finished: list[Summary] = []
+    failed: list[Job] = []
+    for job in jobs:
+        summary = _summary(sweep / job.folder)
+        if summary is None:
+            failed.append(job)
+        else:
+            finished.append({"job": job.folder, **summary})
+    columns = list(dict.fromkeys(column for summary in finished for column in summary))
+    with replacing(sweep / RESULTS) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(finished)
+    return finished, failed
+
+
+def _summary(folder: Path) -> Summary | None:
+    try:
+        summary: Summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return summary
+
+
+def reason(folder: Path) -> str:
+    """Return the last line of what a failed job left as its error."""
+    try:
+        lines = (folder / ERROR).read_text(encoding="utf-8").strip().splitlines()
+    except FileNotFoundError:
+        return "ended without an error message: killed, or never started"
+    return lines[-1] if lines else "ended without an error message"

@@ -1,0 +1,93 @@
+"""Fill a score table: one metric over the space, or a part of it."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from nas_exp.arguments import AtLeast
+from nas_exp.config import Config
+from nas_exp.errors import InputError
+from nas_exp.progress import progress
+from nas_exp.scorer import TableWriter
+from nas_exp.scoring import compute, table_and_work
+from nas_exp.space import TopologySpace
+from nas_exp.tasks import Summary
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    config: Config,
+    folder: Path,
+    *,
+    archs: list[int] | None,
+    limit: Annotated[int | None, AtLeast(1)],
+    shard: Annotated[int | None, AtLeast(0)],
+    shards: Annotated[int | None, AtLeast(1)],
+) -> Summary:
+    """Compute the scores that the table lacks, in `config.n_jobs` processes. What is there already stays.
+
+    Args:
+        config: the metric and the dataset.
+        folder: the job's folder.
+        archs: score only these, given as `arch_index`.
+        limit: score only the first so many of them.
+        shard: score only every `shards`-th of them, starting at this one.
+        shards: see `shard`.
+
+    Raises:
+        InputError: the selection is wrong, or the images that the metric needs are not there.
+    """
+    selected = select(archs=archs, limit=limit, shard=shard, shards=shards)
+    if config.metric.input == "benchmark":
+        raise InputError(f"metric={config.metric.name}: comes from the benchmark; there is nothing to compute")
+    table, work = table_and_work(config)
+    known = table.read().known
+    missing = [arch for arch in selected if not known[arch]]
+    if missing and work is None:
+        raise InputError(
+            f"dataset.root=null: metric={config.metric.name} needs images of {config.dataset.name}; "
+            "expected the folder that holds them"
+        )
+    log.info("%d of %d scores are there, %d to compute", len(selected) - len(missing), len(selected), len(missing))
+    if missing and work is not None:
+        description = f"{config.metric.name} on {config.dataset.name}"
+        with TableWriter(table) as writer, progress(description, len(missing), "networks") as advance:
+            for chunk in compute(work, missing, n_jobs=config.n_jobs):
+                for scored in chunk:
+                    writer.add(scored.arch_index, scored.score, scored.seconds)
+                advance(len(chunk))
+    scores = table.read()
+    return {
+        "dataset": config.dataset.name,
+        "metric": config.metric.name,
+        "selected": len(selected),
+        "computed": len(missing),
+        "scored": int(scores.known.sum()),
+        "finite": int(np.isfinite(scores.score[scores.known]).sum()),
+        "seconds_mean": float(np.mean(scores.seconds[selected])),
+        "table": str(table.folder),
+    }
+
+
+def select(*, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None) -> list[int]:
+    """Return the architectures that `task.archs`, `task.limit`, `task.shard` and `task.shards` name, in order.
+
+    Raises:
+        InputError: an architecture is not in the space, or the shard is not one of the shards.
+    """
+    size = len(TopologySpace())
+    for arch in archs or []:
+        if not 0 <= arch < size:
+            raise InputError(f"task.archs: {arch} is not an arch_index; expected 0 to {size - 1}")
+    if (shard is None) != (shards is None):
+        raise InputError(f"task.shard={shard} task.shards={shards}: expected both or neither")
+    selected = list(range(size)) if archs is None else list(dict.fromkeys(archs))
+    selected = selected[:limit]
+    if shard is not None and shards is not None:
+        if shard >= shards:
+            raise InputError(f"task.shard={shard}: expected 0 to {shards - 1}, as task.shards={shards}")
+        selected = selected[shard::shards]
+    return selected

@@ -1,0 +1,46 @@
+"""The main job: independent searches on one metric, and how good what they found is once trained."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from nas_exp.config import Config
+from nas_exp.report.trajectory import plot_trajectories
+from nas_exp.results import summarise, write_runs, write_trajectories
+from nas_exp.scorer import open_scorer
+from nas_exp.search import run_search
+from nas_exp.tasks import Summary
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Config, folder: Path) -> Summary:
+    """Run `config.runs` searches; write ``runs.csv``, ``trajectory.parquet`` and ``trajectory.png``; sum them up.
+
+    Raises:
+        InputError: the benchmark, the images or the score table lack what the search needs.
+    """
+    benchmark = config.benchmark.load(config.dataset.name)
+    algo = config.algo
+    with open_scorer(config, benchmark) as scorer:
+        runs = [
+            run_search(algo.function, scorer, benchmark, seed, algo.arguments)
+            for seed in np.random.SeedSequence(config.seed).spawn(config.runs)
+        ]
+    if scorer.computed:
+        log.info("computed %d scores in %.1f s; they are kept", scorer.computed, scorer.computing_seconds)
+    write_runs(folder / "runs.csv", runs)
+    write_trajectories(folder / "trajectory.parquet", runs)
+    title = f"{config.dataset.name}, {config.metric.name} + {algo.name}, {config.runs} runs"
+    plot_trajectories(folder / "trajectory.png", runs, title=title)
+    return {
+        "dataset": config.dataset.name,
+        "metric": config.metric.name,
+        "algo": algo.name,
+        **algo.arguments,
+        "benchmark": config.benchmark.name,
+        "runs": config.runs,
+        "seed": config.seed,
+        **summarise(runs),
+    }

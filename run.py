@@ -1,0 +1,18 @@
+"""The only entry point: `python run.py --help` is its manual."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from nas_exp.cli import run_job, run_program
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(node: DictConfig) -> None:
+    """Do one job."""
+    run_job(node)
+
+
+if __name__ == "__main__":
+    sys.exit(run_program(main))

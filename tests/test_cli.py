@@ -1,0 +1,301 @@
+"""The command line as a user meets it: real processes, real files."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, RunProgram
+
+SMALL = ("network.C=4", "network.N=1")
+"""A network that is scored in a few milliseconds."""
+
+
+def only(folder: Path, pattern: str) -> Path:
+    (found,) = folder.glob(pattern)
+    return found
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def without_seconds(path: Path) -> list[dict[str, str]]:
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows(path)]
+
+
+def test_a_search_writes_its_four_files_and_prints_a_table(program: RunProgram, tmp_path: Path) -> None:
+    done = program("algo.N=50", "algo.P=10", "algo.S=3", "runs=3", "name=one", *SMALL)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "outputs" / "one"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {key: summary[key] for key in ("dataset", "metric", "algo", "N", "P", "S", "benchmark", "runs", "seed")} == {
+        "dataset": "cifar10", "metric": "synflow", "algo": "rea", "N": 50, "P": 10, "S": 3,
+        "benchmark": "bundled", "runs": 3, "seed": 0,
+    }  # fmt: skip
+    assert 60 < summary["val_acc_mean"] < 92
+    assert summary["test_acc_mean"] is None
+    assert len(summary["config_hash"]) == 16
+    found = rows(folder / "runs.csv")
+    assert list(found[0]) == ["run", "arch_index", "arch_str", "score", "val_acc", "test_acc", "seconds", "scored"]
+    assert [row["scored"] for row in found] == ["60"] * 3
+    assert summary["best_arch_str"] == max(found, key=lambda row: float(row["score"]))["arch_str"]
+    mean = sum(float(row["val_acc"]) for row in found) / 3
+    assert summary["val_acc_mean"] == pytest.approx(mean)
+    trajectory = pq.read_table(folder / "trajectory.parquet").to_pydict()
+    assert list(trajectory) == [
+        "run", "step", "arch_index", "score", "best_arch_index", "val_acc", "test_acc", "seconds",
+    ]  # fmt: skip
+    assert len(trajectory["run"]) == 3 * 60
+    assert trajectory["best_arch_index"][59] == int(found[0]["arch_index"])
+    assert trajectory["val_acc"][59] == pytest.approx(float(found[0]["val_acc"]))
+    assert (folder / "trajectory.png").read_bytes().startswith(b"\x89PNG")
+    assert f"{summary['val_acc_mean']:.2f} ± {summary['val_acc_std']:.2f}" in done.stdout
+    assert summary["best_arch_str"] in done.stdout
+
+
+def test_the_cached_path_is_light(program: RunProgram, tmp_path: Path) -> None:
+    probe = (
+        "import runpy, sys, resource\n"
+        "sys.argv = ['run.py', 'runs=2']\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print({'torch', 'pandas', 'scipy', 'seaborn', 'nats_bench'} & set(sys.modules))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    ).replace("'run.py'", repr(str(ROOT / "run.py")), 1)
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *_, modules, megabytes = done.stdout.splitlines()
+    assert modules == "set()"
+    assert int(megabytes) < 300
+
+
+BAD_INPUT = {
+    "dataset=svhn": "dataset=svhn: unknown; the choices are cifar10, cifar100, imagenet16-120",
+    "metric=magic": "metric=magic: unknown; the choices are grad_norm, naswot, relu, synflow, val_acc",
+    "algo.S=0": "algo.S=0: expected at least 1",
+    "algo.N=-1": "algo.N=-1: expected at least 1",
+    "algo.N=15626": "algo.N=15626: expected at most 15625, the size of the space",
+    "algo.N=many": "algo.N=many: expected a whole number",
+    "algo.Q=3": "algo.Q: unknown key; the choices are N, P, S",
+    "runs=0": "runs=0: expected at least 1",
+    "runs=few": "runs: Value 'few' of type 'str' could not be converted to Integer",
+    "n_jobs=0": "n_jobs=0: expected at least 1, or -1 for one a core",
+    "device=tpu": "device=tpu: expected cpu, cuda or cuda:N",
+    "seed=-1": "seed=-1: expected at least 0",
+    "+colour=red": "colour: unknown key; the choices are task, dataset",
+    "dataset.root=nowhere": "dataset.root=nowhere: no such file or folder",
+    "benchmark.path=nowhere": "benchmark.path=nowhere: no such file or folder",
+    "benchmark=table": "benchmark.path: found none; benchmark=table expects",
+    "benchmark=nats": "benchmark.path: found none; benchmark=nats expects",
+    "metric=val_acc": "metric=val_acc: benchmark=bundled has no 12-epoch accuracies",
+    "metric=relu metric.batch_size=32": "dataset.root=null: metric=relu needs images of cifar10",
+    "metric=relu metric.batch_size=1": "metric.batch_size=1: expected at least 2",
+    "task=score task.archs=[15625]": "task.archs: 15625 is not an arch_index; expected 0 to 15624",
+    "task=score task.shard=2 task.shards=2": "task.shard=2: expected 0 to 1, as task.shards=2",
+    "task=import": "benchmark=bundled: there is nothing to import; expected benchmark=nats",
+    "task=correlate task.top=0": "task.top=0: expected a share",
+    "algo=null": "Config group override must be a string",
+    "nonsense": "Error parsing override 'nonsense'; missing EQUAL",
+    "-m metric=synflow,magic": "metric=magic: unknown",
+    "-m algo.S=10,0": "algo.S=0: expected at least 1",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_INPUT)
+def test_bad_input_gets_one_line_and_exit_code_2(program: RunProgram, arguments: str) -> None:
+    done = program(*arguments.split())
+    assert done.stderr.startswith(f"error: {BAD_INPUT[arguments]}")
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 2
+
+
+def test_bad_input_leaves_an_earlier_result_alone(program: RunProgram, tmp_path: Path) -> None:
+    assert program("algo.N=5", "runs=1", "name=kept", *SMALL).returncode == 0
+    before = (tmp_path / "outputs/kept/summary.json").read_bytes()
+    assert program("algo.N=0", "runs=1", "name=kept", *SMALL).returncode == 2
+    assert (tmp_path / "outputs/kept/summary.json").read_bytes() == before
+
+
+def test_a_sweep_runs_every_combination_once_and_closes_with_one_table(program: RunProgram, tmp_path: Path) -> None:
+    sweep = ("-m", "metric=synflow,synflow", "algo=rs,rea", "algo.N=20", "runs=2", "name=all", *SMALL)
+    done = program(*sweep)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 jobs finished" in done.stdout
+    results = rows(tmp_path / "multirun_sweeps/all/results.csv")
+    assert [row["algo"] for row in results] == ["rs", "rea"]
+    for row in results:
+        summary = json.loads((tmp_path / "multirun_sweeps/all" / row["job"] / "summary.json").read_text())
+        assert row["best_arch_str"] == summary["best_arch_str"]
+        assert float(row["val_acc_mean"]) == summary["val_acc_mean"]
+    parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("part-*")}
+    assert parts
+    again = program(*sweep)
+    assert "computed" not in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("part-*")} == parts
+
+
+def test_a_failed_job_leaves_the_others_and_is_named(program: RunProgram, tmp_path: Path) -> None:
+    done = program("-m", "metric=val_acc,synflow", "algo.N=20", "runs=1", "name=mixed", *SMALL)
+    assert done.returncode == 1
+    assert "1 of 2 jobs finished" in done.stdout
+    assert "metric=val_acc,algo.N=20" in done.stderr
+    assert "benchmark=bundled has no 12-epoch accuracies" in done.stderr
+    assert "Traceback" not in done.stderr
+    (row,) = rows(tmp_path / "multirun_sweeps/mixed/results.csv")
+    assert row["metric"] == "synflow"
+    error = only(tmp_path / "multirun_sweeps/mixed", "metric=val_acc*/error.txt").read_text()
+    assert error.count("\n") == 1
+
+
+def test_the_same_command_gives_the_same_bytes(program: RunProgram, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert program("algo.N=40", "runs=3", f"name={name}", *SMALL).returncode == 0
+    a, b = tmp_path / "outputs/a", tmp_path / "outputs/b"
+    assert without_seconds(a / "runs.csv") == without_seconds(b / "runs.csv")
+    assert (a / "trajectory.parquet").read_bytes() == (b / "trajectory.parquet").read_bytes()
+    assert (a / "trajectory.png").read_bytes() == (b / "trajectory.png").read_bytes()
+    assert program("algo.N=40", "runs=3", "name=c", "seed=1", "metric.seed=0", *SMALL).returncode == 0
+    assert without_seconds(a / "runs.csv") != without_seconds(tmp_path / "outputs/c/runs.csv")
+
+
+def scores_of(folder: Path) -> dict[int, float]:
+    table = pq.read_table(only(folder, "scores/cifar10/*"), columns=["arch_index", "score"]).to_pydict()
+    return dict(zip(table["arch_index"], table["score"], strict=True))
+
+
+def test_scores_do_not_depend_on_processes_order_or_parts(program: RunProgram, tmp_path: Path) -> None:
+    def score(data: str, *arguments: str) -> None:
+        done = program("task=score", *SMALL, *arguments, NAS_EXP_DATA=str(tmp_path / data))
+        assert done.returncode == 0, done.stderr
+
+    archs = list(range(100, 15625, 260))
+    some = f"task.archs=[{','.join(map(str, archs))}]"
+    score("whole", some, "n_jobs=1")
+    score("parallel", some, "n_jobs=2")
+    for shard in (2, 0, 1):
+        score("shards", some, f"task.shard={shard}", "task.shards=3")
+    score("picked", f"task.archs=[{','.join(map(str, reversed(archs)))}]")
+    whole = scores_of(tmp_path / "whole")
+    assert sorted(whole) == archs
+    assert len({*whole.values()}) > 20
+    for other in ("parallel", "shards", "picked"):
+        assert scores_of(tmp_path / other) == whole
+
+
+def test_a_killed_scoring_is_resumed_and_ends_the_same(program: RunProgram, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "run.py"), "task=score", "task.limit=1500", "n_jobs=2", *SMALL]
+    environment = {**os.environ, "NAS_EXP_DATA": str(tmp_path / "data")}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "data").rglob("part-*")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = len(scores_of(tmp_path / "data"))
+    assert kept > 0
+    done = program("task=score", "task.limit=1500", "n_jobs=2", *SMALL)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(sorted((tmp_path / "outputs").glob("*/summary.json"))[-1].read_text())
+    assert summary["computed"] == 1500 - kept
+    done = program("task=score", "task.limit=1500", *SMALL, NAS_EXP_DATA=str(tmp_path / "undisturbed"))
+    assert done.returncode == 0, done.stderr
+    assert scores_of(tmp_path / "data") == scores_of(tmp_path / "undisturbed")
+
+
+def test_scoring_shows_how_far_it_is(program: RunProgram) -> None:
+    done = program("task=score", "task.limit=20", *SMALL)
+    assert "0 of 20 scores are there, 20 to compute" in done.stdout
+    assert "synflow on cifar10: 20/20 networks" in done.stdout
+    assert "networks/s" in done.stdout
+    again = program("task=score", "task.limit=20", *SMALL)
+    assert "20 of 20 scores are there, 0 to compute" in again.stdout
+
+
+def test_help_explains_every_choice_and_key(program: RunProgram) -> None:
+    done = program("--help")
+    assert done.returncode == 0
+    for group in ("task", "dataset", "metric", "algo", "benchmark"):
+        for file in (ROOT / "conf" / group).glob("*.yaml"):
+            assert file.stem in done.stdout.partition("All there is")[0], f"{group}={file.stem}"
+    for key in (
+        "algo.N",
+        "algo.P",
+        "algo.S",
+        "benchmark.path",
+        "dataset.root",
+        "device",
+        "n_jobs",
+        "runs",
+        "seed",
+        "name",
+    ):
+        assert key in done.stdout
+
+
+def test_val_acc_random_search_reproduces_the_papers_table_iii(
+    program: RunProgram, tmp_path: Path, test_data: Path
+) -> None:
+    done = program(
+        "benchmark=table", f"benchmark.path={test_data / 'nb201'}", "metric=val_acc", "algo=rs", "name=table3"
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "outputs/table3/summary.json").read_text())
+    assert summary["val_acc_mean"] == pytest.approx(91.36, abs=0.15)
+    assert summary["test_acc_mean"] == pytest.approx(91.11, abs=0.15)
+
+
+def test_an_imported_archive_is_searched(program: RunProgram, tmp_path: Path, test_data: Path) -> None:
+    archive = f"benchmark.path={test_data / 'nats/NATS-tss-v1_0-3ffb9-simple'}"
+    missing = program("benchmark=nats", archive)
+    assert missing.returncode == 2
+    assert "task=import" in missing.stderr
+    done = program("task=import", "benchmark=nats", archive)
+    assert done.returncode == 0, done.stderr
+    assert "15622" in done.stdout
+    done = program("benchmark=nats", archive, "metric=val_acc", "algo=rs", "algo.N=15625", "runs=1", "name=three")
+    assert done.returncode == 0, done.stderr
+    (row,) = rows(tmp_path / "outputs/three/runs.csv")
+    # the best of the three by 12-epoch accuracy; the other two have 63.364 and 63.278
+    assert row["arch_str"] == "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|none~0|nor_conv_1x1~1|none~2|"
+    assert float(row["score"]) == pytest.approx(72.876, abs=1e-3)
+
+
+def test_metrics_with_images_are_scored_live_in_a_sweep(program: RunProgram, tmp_path: Path, test_data: Path) -> None:
+    sweep = (
+        "-m", "metric=relu,naswot,grad_norm", f"dataset.root={test_data / 'images'}", "metric.batch_size=8",
+        "runs=1", "algo.N=10", "algo.P=5", *SMALL,
+    )  # fmt: skip
+    done = program(*sweep, "name=first")
+    assert done.returncode == 0, done.stderr
+    results = rows(tmp_path / "multirun_sweeps/first/results.csv")
+    assert [row["metric"] for row in results] == ["relu", "naswot", "grad_norm"]
+    again = program(*sweep, "name=second")
+    assert "computed" not in again.stdout
+    for row in results:
+        folder = f"{row['job']}/runs.csv"
+        first, second = (tmp_path / "multirun_sweeps" / name / folder for name in ("first", "second"))
+        assert without_seconds(first) == without_seconds(second)
+
+
+def test_correlations_are_printed_for_every_accuracy_there_is(program: RunProgram, tmp_path: Path) -> None:
+    assert program("task=score", "task.limit=300", *SMALL).returncode == 0
+    done = program("task=correlate", "name=rho", *SMALL)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "outputs/rho/summary.json").read_text())
+    assert summary["architectures"] == 300
+    assert 0.3 < summary["rho_val_acc"] <= 1
+    assert summary["rho_test_acc"] is None

@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+from nas_exp.sweeps import Job, collect, plan, reason
+
+
+def folders(*combinations: list[str]) -> list[str]:
+    return [job.folder for job in plan(combinations)]
+
+
+def test_folders_are_named_by_overrides() -> None:
+    assert folders(["metric=relu", "algo.P=20"], ["metric=synflow", "algo.P=20"]) == [
+        "metric=relu,algo.P=20",
+        "metric=synflow,algo.P=20",
+    ]
+
+
+def test_a_repeated_combination_is_one_job() -> None:
+    assert len(plan([["seed=1"], ["seed=1"], ["seed=2"]])) == 2
+
+
+def test_places_name_no_folder_unless_they_are_swept() -> None:
+    same = ["dataset.root=../images", "n_jobs=2", "name=x"]
+    assert folders(["seed=1", *same], ["seed=2", *same]) == ["seed=1", "seed=2"]
+    swept = folders(["benchmark.path=a/b"], ["benchmark.path=a_b"])
+    assert len(set(swept)) == 2
+    assert all("/" not in folder for folder in swept)
+
+
+def test_a_sweep_of_places_alone_still_names_its_job() -> None:
+    assert folders(["n_jobs=2"]) == ["job"]
+
+
+def test_long_names_are_cut_and_stay_different() -> None:
+    long = folders(*[[f"task.archs=[{','.join(map(str, range(200)))},{last}]"] for last in (1, 2)])
+    assert len(set(long)) == 2
+    assert all(len(folder) < 250 for folder in long)
+
+
+def test_results_hold_every_finished_job_and_the_failed_are_named(tmp_path: Path) -> None:
+    jobs = [Job((f"seed={seed}",), f"seed={seed}") for seed in range(4)]
+    for job, summary in ((jobs[0], {"seed": 0, "val_acc_mean": 90.5}), (jobs[2], {"seed": 2, "extra": None})):
+        (tmp_path / job.folder).mkdir()
+        (tmp_path / job.folder / "summary.json").write_text(json.dumps(summary))
+    (tmp_path / jobs[1].folder).mkdir()
+    (tmp_path / jobs[1].folder / "error.txt").write_text("Traceback\n  ...\nValueError: why\n")
+    finished, failed = collect(tmp_path, jobs)
+    assert [row["job"] for row in finished] == ["seed=0", "seed=2"]
+    assert failed == [jobs[1], jobs[3]]
+    assert (tmp_path / "results.csv").read_text() == "job,seed,val_acc_mean,extra\nseed=0,0,90.5,\nseed=2,2,,\n"
+    assert reason(tmp_path / jobs[1].folder) == "ValueError: why"
+    assert "killed" in reason(tmp_path / jobs[3].folder)
+
+
+def test_a_truncated_summary_is_a_failed_job(tmp_path: Path) -> None:
+    (tmp_path / "seed=0").mkdir()
+    (tmp_path / "seed=0" / "summary.json").write_text('{"seed": 0')
+    assert collect(tmp_path, [Job(("seed=0",), "seed=0")])[1] == [Job(("seed=0",), "seed=0")]
