@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
@@ -30,7 +29,7 @@ class GridSweeper(BasicSweeper):
             check(self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides)))
         self.checked = True
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> None:
         """Run the jobs; whatever becomes of them, close with one table over those that finished.
 
         Raises:
@@ -40,13 +39,12 @@ class GridSweeper(BasicSweeper):
         from nas_exp.report.sweep import close
 
         self.checked = False
+        cause: Exception | None = None
         try:
-            return super().sweep(arguments)
-        except Exception:
+            super().sweep(arguments)
+        except Exception as error:
             if not self.checked:
                 raise
-            # a job's own error, which stands in its folder, or a worker that was killed
-        finally:
-            if self.checked:
-                assert self.config is not None
-                close(Path(self.config.hydra.sweep.dir), self.jobs)
+            cause = error  # a job's own, which stands in its folder too, or what ended the jobs without one
+        assert self.config is not None
+        close(Path(self.config.hydra.sweep.dir), self.jobs, cause)

@@ -20,6 +20,7 @@ from nas_exp.report.table import print_table
 from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError
 
 FAILED, BAD_INPUT = 1, 2
+INTERRUPTED = 130  # as shells count it
 
 
 def run_job(node: DictConfig) -> None:
@@ -54,7 +55,7 @@ def run_job(node: DictConfig) -> None:
 
 
 def run_program(main: Callable[[], None]) -> int:
-    """Run Hydra's main function and return the exit code: 0, 1 (jobs of a sweep failed) or 2 (bad input).
+    """Run Hydra's main function and return the exit code: 0, 1 (jobs failed), 2 (bad input) or 130 (Ctrl-C).
 
     Bad input is told in one line. With HYDRA_FULL_ERROR=1 in the environment it raises instead, as Hydra's users know.
     """
@@ -68,6 +69,9 @@ def run_program(main: Callable[[], None]) -> int:
         main()
     except JobsFailedError:
         return FAILED
+    except KeyboardInterrupt:
+        _complain("interrupted; what was finished is kept, and the same command goes on from there")
+        return INTERRUPTED
     except Exception as error:
         if _was_running(error):
             raise

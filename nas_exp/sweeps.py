@@ -89,10 +89,10 @@ def _summary(folder: Path) -> Summary | None:
     return summary
 
 
-def reason(folder: Path) -> str:
-    """Return the last line of what a failed job left as its error."""
+def reason(folder: Path) -> str | None:
+    """Return the last line of what a failed job left as its error; None if it left nothing."""
     try:
         lines = (folder / ERROR).read_text(encoding="utf-8").strip().splitlines()
     except FileNotFoundError:
-        return "ended without an error message: killed, or never started"
-    return lines[-1] if lines else "ended without an error message"
+        return None
+    return lines[-1] if lines else None

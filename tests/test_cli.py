@@ -216,6 +216,23 @@ def test_a_killed_scoring_is_resumed_and_ends_the_same(program: RunProgram, tmp_
     assert scores_of(tmp_path / "data") == scores_of(tmp_path / "undisturbed")
 
 
+def test_a_killed_worker_is_told_and_the_table_still_closes(program: RunProgram, tmp_path: Path) -> None:
+    (tmp_path / "deadly.py").write_text(
+        "import os, signal\ndef search(score, space, rng, *, N: int):\n    os.kill(os.getpid(), signal.SIGKILL)\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "algo").mkdir()
+    (tmp_path / "algo/deadly.yaml").write_text("name: deadly\n_target_: deadly.search\nN: 1\n", encoding="utf-8")
+    done = program(
+        "--config-dir", str(tmp_path), "-m", "algo=rs,deadly", "algo.N=5", "runs=1", "name=dead", *SMALL,
+        PYTHONPATH=str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "jobs finished" in done.stdout
+    assert "the sweep ended with TerminatedWorkerError" in done.stderr
+    assert (tmp_path / "multirun_sweeps/dead/results.csv").exists()
+
+
 def test_scoring_shows_how_far_it_is(program: RunProgram) -> None:
     done = program("task=score", "task.limit=20", *SMALL)
     assert "0 of 20 scores are there, 20 to compute" in done.stdout

@@ -9,6 +9,12 @@ _HEADINGS = {
     "test_acc": "test acc (%)",
     "seconds": "seconds",
     "best_arch_str": "best architecture",
+    **{
+        f"{statistic}{part}_{accuracy}_acc": f"{symbol} {accuracy}{' top' if part else ''}"
+        for statistic, symbol in (("rho", "ρ"), ("tau", "τ"))
+        for part in ("", "_top")
+        for accuracy in ("test", "val")
+    },
 }
 _HIDDEN = ("task", "job", "config_hash", "version")
 _LONG = ("best_arch_str", "table")
@@ -50,11 +56,12 @@ def _cells(summary: Summary) -> dict[str, str]:
         if key in _HIDDEN or key.endswith("_std"):
             continue
         std = summary.get(f"{name}_std")
-        cells[name] = _text(value) if std is None else f"{_text(value)} ± {_text(std)}"
+        digits = 3 if key.startswith(("rho", "tau")) else 2
+        cells[name] = _text(value, digits) if std is None else f"{_text(value, digits)} ± {_text(std, digits)}"
     return cells
 
 
-def _text(value: str | float | None) -> str:
+def _text(value: str | float | None, digits: int) -> str:
     if value is None:
         return "-"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)

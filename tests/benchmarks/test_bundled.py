@@ -39,8 +39,9 @@ def test_it_agrees_with_the_original_archive(dataset: str, test_data: Path) -> N
     np.testing.assert_allclose(ours.train_seconds_12, original.train_seconds_12, atol=1e-5)
     # one architecture in six has another selection of seeds there
     same = np.isclose(ours.val_acc_200, original.val_acc_200, atol=1e-4)
-    assert same.mean() > 0.8
-    assert np.corrcoef(ours.val_acc_200, original.val_acc_200)[0, 1] > 0.999
+    assert 0.8 < same.mean() < 0.9
+    assert np.abs(ours.val_acc_200 - original.val_acc_200).max() < 5
+    assert np.corrcoef(ours.val_acc_200, original.val_acc_200)[0, 1] > 0.9997
 
 
 def test_a_path_is_refused(tmp_path: Path) -> None:

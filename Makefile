@@ -1,0 +1,33 @@
+# `make run` and `make test` work from a fresh clone: they make the virtual environment they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check install clean
+
+run: $(VENV)/run-installed
+	$(BIN)/python run.py
+
+test: $(VENV)/dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto --durations=10
+
+install: $(VENV)/dev-installed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run-installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e . -c constraints.txt
+	touch $@
+
+# xautodl holds the official network, against which ours is tested; its own requirements are stale
+$(VENV)/dev-installed: $(VENV)/run-installed
+	$(BIN)/python -m pip install --quiet -e ".[dev]" -c constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps xautodl==1.0.0
+	touch $@

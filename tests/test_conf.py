@@ -1,0 +1,58 @@
+"""Every file of conf/ composes and runs, so that a new metric or algorithm is tested by being there."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+from tests.conftest import ROOT, RunProgram
+
+
+def files(group: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A folder with a few random images for every dataset."""
+    rng = np.random.default_rng(0)
+    for name in files("dataset"):
+        node = OmegaConf.load(ROOT / "conf/dataset" / f"{name}.yaml")
+        np.savez(
+            tmp_path / f"{node.name}.npz",
+            images=rng.integers(0, 256, (12, node.image_size, node.image_size, 3), dtype=np.uint8),
+            labels=rng.integers(0, node.num_classes, 12),
+        )
+    return tmp_path
+
+
+@pytest.mark.parametrize("metric", [name for name in files("metric") if name != "val_acc"])
+def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, metric: str) -> None:
+    done = program(
+        "-m", "task=score", f"dataset={','.join(files('dataset'))}", f"metric={metric}", "task.archs=[9000,12345]",
+        "metric.batch_size=8", "network.C=4", "network.N=1", f"dataset.root={images}", "name=s",
+        "hydra/launcher=basic",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summaries = [json.loads(path.read_text()) for path in images.glob("multirun_sweeps/s/*/summary.json")]
+    assert len(summaries) == len(files("dataset"))
+    assert all(summary["finite"] == summary["computed"] == 2 for summary in summaries)
+
+
+@pytest.mark.parametrize("algo", files("algo"))
+def test_every_algorithm_searches_reproducibly(program: RunProgram, tmp_path: Path, algo: str) -> None:
+    for name in ("a", "b"):
+        done = program(f"algo={algo}", "algo.N=30", "runs=2", f"name={name}", "network.C=4", "network.N=1")
+        assert done.returncode == 0, done.stderr
+    a, b = (tmp_path / "outputs" / name / "trajectory.parquet" for name in ("a", "b"))
+    assert a.read_bytes() == b.read_bytes()
+
+
+@pytest.mark.parametrize("group", ["task", "dataset", "metric", "algo", "benchmark"])
+def test_every_choice_says_what_it_is_and_has_the_name_of_its_file(group: str) -> None:
+    for name in files(group):
+        path = ROOT / "conf" / group / f"{name}.yaml"
+        assert path.read_text(encoding="utf-8").startswith("# ")
+        assert OmegaConf.load(path).name == name

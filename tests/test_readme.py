@@ -1,0 +1,44 @@
+"""The commands of README.md, run as they stand there, on less."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, RunProgram
+
+SMALL = ("network.C=4", "network.N=1")
+SHORTER = {"search": ("runs=1", "algo.N=10"), "score": ("task.limit=2",), "import": (), "correlate": ()}
+
+
+def commands() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.startswith("python run.py")]
+
+
+def test_there_are_commands_to_test() -> None:
+    assert len(commands()) >= 8
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_command_works(program: RunProgram, test_data: Path, command: str) -> None:
+    places = {
+        "path/to/images": test_data / "images",
+        "path/to/tables": test_data / "nb201",
+        "path/to/NATS-tss-v1_0-3ffb9-simple": test_data / "nats/NATS-tss-v1_0-3ffb9-simple",
+    }
+    for place, real in places.items():
+        command = command.replace(place, str(real))
+    _, _, *arguments = shlex.split(command, comments=True)
+    if "benchmark=nats" in arguments and "task=import" not in arguments:
+        archive = next(argument for argument in arguments if argument.startswith("benchmark.path="))
+        assert program("task=import", "benchmark=nats", archive).returncode == 0
+    task = next((argument.removeprefix("task=") for argument in arguments if argument.startswith("task=")), "search")
+    if "--help" not in arguments:
+        arguments += SHORTER[task]
+        # shipped tables are of the full network
+        arguments += () if {"metric=synflow"} & {*arguments} else SMALL
+    done = program(*arguments)
+    assert done.returncode == 0, done.stderr
