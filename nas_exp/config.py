@@ -88,12 +88,14 @@ class Metric:
     """A metric as configured.
 
     `input` says where scores come from: `images` and `ones` feed an untrained network, `benchmark` reads accuracies
-    that training has brought about; the fields that do not apply are None.
+    that training has brought about; the fields that do not apply are None. `network` says what the function is given:
+    `cells`, a fast `nas_exp.cells.CellNetwork`, or `modules`, the same network as a `torch.nn.Module`.
     """
 
     name: str
     target: str
     input: str
+    network: str | None = None
     batch_size: Annotated[int | None, AtLeast(2)] = None
     dtype: str | None = None
     seed: Annotated[int | None, AtLeast(0)] = None
@@ -150,11 +152,11 @@ class Config:
 
 
 _INPUTS = {  # the common keys that a metric of each kind must have
-    "images": ("batch_size", "dtype", "seed", "version"),
-    "ones": ("dtype", "seed", "version"),
+    "images": ("network", "batch_size", "dtype", "seed", "version"),
+    "ones": ("network", "dtype", "seed", "version"),
     "benchmark": (),
 }
-_DTYPES = ("float32", "float64")
+_CHOICES = {"input": tuple(_INPUTS), "network": ("cells", "modules"), "dtype": ("float32", "float64")}
 
 
 def check(node: DictConfig) -> Config:
@@ -257,13 +259,12 @@ def _metric(values: dict[str, Any]) -> Metric:
     settings = {key: value for key, value in values.items() if key in common}
     own = {key: value for key, value in values.items() if key not in common | {"_target_"}}
     metric = Metric(**keywords(Metric, {**settings, "target": values.get("_target_"), "arguments": own}, "metric"))
-    if metric.input not in _INPUTS:
-        raise InputError(f"metric.input={metric.input}: the choices are {', '.join(_INPUTS)}")
+    for key, choices in _CHOICES.items():
+        if getattr(metric, key) not in (None, *choices):
+            raise InputError(f"metric.{key}={getattr(metric, key)}: the choices are {', '.join(choices)}")
     for key in _INPUTS[metric.input]:
         if getattr(metric, key) is None:
             raise InputError(f"metric.{key}: missing; metrics with input={metric.input} need it")
-    if metric.dtype not in (None, *_DTYPES):
-        raise InputError(f"metric.dtype={metric.dtype}: the choices are {', '.join(_DTYPES)}")
     # a sweep may set the batch size for its image metrics; it says nothing about the others
     return metric if metric.input == "images" else dataclasses.replace(metric, batch_size=None)
 

@@ -47,6 +47,7 @@ class Network(nn.Module):
     def __init__(self, spec: Sequence[int], *, C: int, N: int, num_classes: int) -> None:
         super().__init__()
         index_of_spec(spec)  # only for the error that it raises
+        self.spec, self.N = tuple(spec), N
         self.stem = nn.Sequential(Conv(3, C, 3), _batch_norm(C))
         self.blocks = nn.ModuleList()
         for stage in range(STAGES):
@@ -59,9 +60,6 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, 3, H, W), H and W divisible by 4, to logits (B, num_classes)."""
-        if images.device.type == "cpu":
-            # Channels last in memory: there it halves a forward pass, more where the cell pools
-            images = images.contiguous(memory_format=torch.channels_last)
         x = self.stem(images)
         for block in self.blocks:
             x = block(x)
@@ -151,16 +149,16 @@ def initialise(network: Network, seed: int) -> None:
     moved: dtype and device of the network do not change the draw.
     """
     with torch.no_grad():
-        for position, parameter, fan_in in _weights(network):
-            parameter.copy_(_draw(seed, position, tuple(parameter.shape), fan_in))
+        for position, parameter, fan_in in positions(network):
+            parameter.copy_(draw(seed, position, tuple(parameter.shape), fan_in))
 
 
 Position = tuple[int, int, int]
 """Block (0 is the stem), edge of the cell or convolution of the reduction, kernel size."""
 
 
-def _weights(network: Network) -> Iterator[tuple[Position, Tensor, int]]:
-    """Yield every drawn parameter with its position and fan-in."""
+def positions(network: Network) -> Iterator[tuple[Position, Tensor, int]]:
+    """Yield the position of every drawn parameter, the parameter, and its fan-in."""
     last = len(network.blocks) + 1
     for number, block in enumerate([network.stem, *network.blocks]):
         parts = block.edges if isinstance(block, Cell) else block.children()
@@ -176,7 +174,8 @@ def _weights(network: Network) -> Iterator[tuple[Position, Tensor, int]]:
 
 # A space draws 189 distinct arrays at N=5: 180 for the edges, 9 for stem, reductions and classifier (7 MB at C=16)
 @functools.lru_cache(maxsize=256)
-def _draw(seed: int, position: Position, shape: tuple[int, ...], fan_in: int) -> Tensor:
+def draw(seed: int, position: Position, shape: tuple[int, ...], fan_in: int) -> Tensor:
+    """Draw one parameter: float32, uniform on ±1/sqrt(fan_in), by seed and position alone."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=position))
     bound = np.float32(1 / math.sqrt(fan_in))
     return torch.from_numpy((2 * rng.random(shape, dtype=np.float32) - 1) * bound)

@@ -1,8 +1,9 @@
 """Our metrics against what the field's own code computed for given weights and inputs.
 
 Run `python -m tests.conformance FILE`. The file is a JSON list with one record a network; a record names `spec`,
-`dataset`, `seed`, `batch_size`, `C` and `N`, which determine weights and inputs, and any of the columns below. Prints
-the largest relative error of each column. Exit code 0: all within 1e-4; 1: not; 2: the file cannot be used.
+`dataset`, `seed`, `batch_size`, `C` and `N`, which determine weights and inputs, and any of the columns below. Each
+metric is computed on both forms of the network, modules and cells. Prints the largest relative error of each column.
+Exit code 0: all within 1e-4; 1: not; 2: the file cannot be used.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nas_exp.cells import CellNetwork, cell_network_of
 from nas_exp.errors import InputError
 from nas_exp.metrics import Batch
 from nas_exp.metrics.grad_norm import grad_norm
@@ -43,7 +45,7 @@ class Golden(NamedTuple):
     """The column that holds a metric's golden values and our computation of it."""
 
     column: str
-    compute: Callable[[nn.Module, Inputs], float]
+    compute: Callable[[Network | CellNetwork, Inputs], float]
 
 
 GOLDENS = {
@@ -63,15 +65,15 @@ NUM_CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
 class Outcome:
     """The comparison of one metric with all records that hold a golden value of it."""
 
-    records: int = 0
+    comparisons: int = 0
     largest_error: float = 0.0
     worst_record: int = 0
 
     def add(self, record: int, error: float) -> None:
         """Take in one record's relative error."""
-        if self.records == 0 or error > self.largest_error:
+        if self.comparisons == 0 or error > self.largest_error:
             self.largest_error, self.worst_record = error, record
-        self.records += 1
+        self.comparisons += 1
 
 
 def compare(records: Sequence[Record]) -> dict[str, Outcome]:
@@ -94,7 +96,8 @@ def _errors(number: int, record: Record) -> Iterator[tuple[str, float]]:
         network, inputs = rebuild(record)
         for metric, golden in GOLDENS.items():
             if golden.column in record:
-                yield metric, relative_error(golden.compute(network, inputs), float(record[golden.column]))
+                for form in (network, cell_network_of(network)):
+                    yield metric, relative_error(golden.compute(form, inputs), float(record[golden.column]))
     except KeyError as error:
         raise InputError(f"record {number}: no or unknown {error}") from error
     except (InputError, TypeError, ValueError, RuntimeError) as error:
@@ -128,13 +131,13 @@ def relative_error(found: float, expected: float) -> float:
     return abs(found - expected) / abs(expected)
 
 
-def _units(network: nn.Module, images: Tensor, relus: set[nn.ReLU] | None = None) -> float:
+def _units(network: Network | CellNetwork, images: Tensor, relus: set[nn.ReLU] | None = None) -> float:
     # An image's code agrees with itself on every unit
     return float(hamming_kernel(network, images, relus)[0, 0])
 
 
-def _reached_units(network: nn.Module, images: Tensor) -> float:
-    return _units(network, images, reached_relus(network, images))
+def _reached_units(network: Network | CellNetwork, images: Tensor) -> float:
+    return _units(network, images, None if isinstance(network, CellNetwork) else reached_relus(network, images))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -153,10 +156,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _unusable(file, error.strerror or str(error))
     except (ValueError, InputError) as error:
         return _unusable(file, str(error))
-    print(f"{'metric':<14}{'records':>8}{'largest relative error':>24}  worst record")
+    print(f"{'metric':<14}{'comparisons':>12}{'largest relative error':>24}  worst record")
     for metric, outcome in outcomes.items():
         spec = records[outcome.worst_record]["spec"]
-        print(f"{metric:<14}{outcome.records:>8}{outcome.largest_error:>24.2e}  {outcome.worst_record} {spec}")
+        print(f"{metric:<14}{outcome.comparisons:>12}{outcome.largest_error:>24.2e}  {outcome.worst_record} {spec}")
     failed = [metric for metric, outcome in outcomes.items() if outcome.largest_error > TOLERANCE]
     print(f"FAILED past {TOLERANCE:g}: {', '.join(failed)}" if failed else f"all within {TOLERANCE:g}")
     return 1 if failed else 0

@@ -54,7 +54,7 @@ def test_columns_that_a_record_lacks_are_skipped() -> None:
     value = GOLDENS["synflow"].compute(network, inputs)
     outcomes = compare([RECORD, RECORD | {"synflow": value}, RECORD | {"synflow": 2 * value}])
     assert list(outcomes) == ["synflow"]
-    assert (outcomes["synflow"].records, outcomes["synflow"].worst_record) == (2, 2)
+    assert (outcomes["synflow"].comparisons, outcomes["synflow"].worst_record) == (4, 2)
     assert outcomes["synflow"].largest_error == pytest.approx(0.5)
 
 

@@ -38,8 +38,8 @@ def test_a_metric_parameter_of_the_wrong_type_is_named(program: RunProgram, tmp_
     )
     (tmp_path / "metric").mkdir()
     (tmp_path / "metric/l1.yaml").write_text(
-        "name: l1\n_target_: my_proxies.l1\ninput: ones\nbatch_size: null\ndtype: float32\nseed: 0\nversion: 1\n"
-        "power: 1.0\n",
+        "name: l1\n_target_: my_proxies.l1\ninput: ones\nnetwork: modules\nbatch_size: null\n"
+        "dtype: float32\nseed: 0\nversion: 1\npower: 1.0\n",
         encoding="utf-8",
     )
     done = program("--config-dir", str(tmp_path), "metric=l1", "metric.power=strong", PYTHONPATH=str(tmp_path))

@@ -3,17 +3,20 @@
 import torch
 from torch import Tensor, nn
 
+from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 from nas_exp.metrics.hamming_kernel import hamming_kernel, log_determinant
 
 
-def naswot(network: nn.Module, batch: Batch) -> float:
+def naswot(network: nn.Module | CellNetwork, batch: Batch) -> float:
     """Return log|det K_H| over the ReLUs that the logits depend on; `-inf` where K_H is singular. Labels are not used.
 
     Source: Mellor et al., *Neural Architecture Search without Training* (2021), as their code counts ReLUs. It differs
     from `relu` only where the graph is cut: a product with zero, such as the operation `none`, does not cut it.
     """
-    return log_determinant(hamming_kernel(network, batch.images, reached_relus(network, batch.images)))
+    # In a cell network every ReLU is reached, since every node has edges to the output
+    relus = None if isinstance(network, CellNetwork) else reached_relus(network, batch.images)
+    return log_determinant(hamming_kernel(network, batch.images, relus))
 
 
 def reached_relus(network: nn.Module, images: Tensor) -> set[nn.ReLU]:

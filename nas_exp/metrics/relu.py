@@ -2,11 +2,12 @@
 
 from torch import nn
 
+from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 from nas_exp.metrics.hamming_kernel import hamming_kernel, log_determinant
 
 
-def relu(network: nn.Module, batch: Batch) -> float:
+def relu(network: nn.Module | CellNetwork, batch: Batch) -> float:
     """Return log|det K_H| over every ReLU of the network; `-inf` where K_H is singular. Labels are not used.
 
     Source: Mellor et al., *Neural Architecture Search without Training* (2021); the paper's equations 1 and 2.

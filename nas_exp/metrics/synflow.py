@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 
 
-def synflow(network: nn.Module, batch: Batch) -> float:
+def synflow(network: nn.Module | CellNetwork, batch: Batch) -> float:
     """Return Σ|θ ⊙ ∂R/∂θ| over the weights θ of convolutions and linear layers, in float64.
 
     R is the sum of the logits when every parameter is replaced by its absolute value and BatchNorm by the identity.
@@ -20,11 +22,36 @@ def synflow(network: nn.Module, batch: Batch) -> float:
     conserving synaptic flow* (2020); summed over the layers as in Abdelfattah et al., *Zero-Cost Proxies for
     Lightweight NAS* (2021).
     """
+    images = batch.images.to(torch.float64)
+    return _forward_mode(network, images) if isinstance(network, CellNetwork) else _reverse_mode(network, images)
+
+
+def _forward_mode(network: CellNetwork, images: Tensor) -> float:
+    """Compute Σ θ ∂R/∂θ as the derivative of R((1 + ε)θ) at ε = 0, without a backward pass.
+
+    All values are non-negative, so no absolute value is needed and every ReLU is the identity. A layer W maps x to Wx
+    and the derivative d of x to W(d + x). The batch holds both inputs, x and x + d.
+    """
+    magnitudes = {position: weight.to(torch.float64).abs() for position, weight in network.weights.items()}
+
+    def convolve(pair: Tensor, weight: Tensor, **geometry: Any) -> Tensor:
+        pair = nn.functional.conv2d(pair, weight, **geometry)
+        pair[1] += pair[
+            0
+        ]  # from (Wx, W(d + x)), which are the layer's value and derivative, to the next layer's inputs
+        return pair
+
+    with torch.no_grad():
+        pair = network.features(torch.cat([images, images]), weights=magnitudes, convolve=convolve, normalise=_identity)
+        return float((magnitudes[network.layers()[-1]] @ pair[1]).sum())
+
+
+def _reverse_mode(network: nn.Module, images: Tensor) -> float:
     layer_weights = {layer.weight for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)}
     magnitudes = {name: p.detach().to(torch.float64).abs() for name, p in network.named_parameters()}
     weights = [magnitudes[name].requires_grad_() for name, p in network.named_parameters() if p in layer_weights]
     with torch.enable_grad(), _without_batch_norm(network):
-        flow = functional_call(network, magnitudes, (batch.images.to(torch.float64),)).sum()
+        flow = functional_call(network, magnitudes, (images,)).sum()
     gradients = torch.autograd.grad(flow, weights, allow_unused=True)
     saliences = [w.detach() * g for w, g in zip(weights, gradients, strict=True) if g is not None]
     return float(sum(salience.abs().sum() for salience in saliences))

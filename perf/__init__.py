@@ -1,0 +1,1 @@
+"""Speed and memory, measured against plain references in the same run."""

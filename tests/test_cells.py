@@ -1,0 +1,113 @@
+"""The fast network against the plain one."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from nas_exp.cells import (
+    CellNetwork,
+    average_pool,
+    cell_network_of,
+    draw_weights,
+    effective_cell,
+    memory_format,
+)
+from nas_exp.metrics.grad_norm import grad_norm
+from nas_exp.metrics.naswot import naswot
+from nas_exp.metrics.relu import relu
+from nas_exp.metrics.synflow import synflow
+from nas_exp.network import Network, initialise
+from nas_exp.space import EDGES, OPERATIONS, Spec, TopologySpace, index_of_spec, live_edges
+from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch, random_batch
+
+METRICS = {"relu": relu, "naswot": naswot, "synflow": synflow, "grad_norm": grad_norm}
+
+
+@settings(max_examples=40, deadline=None)
+@given(spec=SPECS, seed=SEEDS)
+def test_cells_give_the_logits_of_modules(spec: Spec, seed: int) -> None:
+    network, batch = cell_network(spec, seed), random_batch(seed)
+    torch.testing.assert_close(cell_network_of(network)(batch.images), network(batch.images), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@settings(max_examples=40, deadline=None)
+@given(spec=SPECS, seed=SEEDS, batch_size=st.integers(2, 7))
+def test_metrics_are_the_same_on_cells_and_on_modules(name: str, spec: Spec, seed: int, batch_size: int) -> None:
+    network = cell_network(spec, seed)
+    batch = ones_batch() if name == "synflow" else random_batch(seed, batch_size)
+    metric = METRICS[name]
+    assert metric(cell_network_of(network), batch) == pytest.approx(metric(network, batch), rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=10, deadline=None)
+@given(spec=SPECS, seed=SEEDS, N=st.integers(1, 3))
+def test_weights_drawn_for_all_networks_are_those_of_each(spec: Spec, seed: int, N: int) -> None:
+    network = Network(spec, C=4, N=N, num_classes=7)
+    initialise(network, seed)
+    drawn = draw_weights(seed, C=4, N=N, num_classes=7, dtype=torch.float32, device="cpu")
+    for position, weight in cell_network_of(network).weights.items():
+        assert torch.equal(weight, drawn[position])
+
+
+def test_equal_cells_are_equal_scores() -> None:
+    # the planner computes them once
+    drawn = draw_weights(0, C=4, N=1, num_classes=10, dtype=torch.float64, device="cpu")
+    by_cell: dict[object, list[Spec]] = {}
+    for spec in TopologySpace().specs.tolist():
+        by_cell.setdefault(effective_cell(tuple(spec)), []).append(tuple(spec))
+    assert len(by_cell) == 10095
+    some = [specs for specs in by_cell.values() if len(specs) > 1][::100]
+    assert len(some) > 5
+    for specs in some:
+        for name, metric in METRICS.items():
+            batch = ones_batch() if name == "synflow" else random_batch(0)
+            first, last = (metric(CellNetwork(spec, drawn, N=1), batch) for spec in (specs[0], specs[-1]))
+            assert first == last
+            assert metric(cell_network(specs[-1], 0), batch) == pytest.approx(first, rel=1e-9, abs=1e-12)
+
+
+@given(spec=SPECS)
+def test_live_edges_and_only_what_relus_need_are_computed(spec: Spec) -> None:
+    computed = {edge for edge, _, _ in effective_cell(spec).edges}
+    assert set(live_edges(spec)) <= computed
+    if not any(OPERATIONS[op].startswith("nor_conv") for op in spec):
+        assert set(live_edges(spec)) == computed
+
+
+def test_a_dead_convolution_counts_its_relu() -> None:
+    dead_end = (3, 0, 2, 1, 0, 0)  # input -3x3-> node 1 -1x1-> node 2, which goes nowhere
+    cell = effective_cell(dead_end)
+    assert cell.relus == (1, 1, 0)
+    assert [edge for edge, _, _ in cell.edges] == [EDGES.index((0, 1)), EDGES.index((0, 3))]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("channels", "size"), [(3, 5), (16, 8), (1, 1)])
+def test_average_pool_and_its_gradient_are_torchs(dtype: torch.dtype, channels: int, size: int) -> None:
+    x = torch.randn(4, channels, size, size + 2, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    x = x.contiguous(memory_format=memory_format(x)).requires_grad_()
+    expected = functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    torch.testing.assert_close(average_pool(x), expected)
+    upstream = torch.randn(expected.shape, dtype=dtype)
+    (found_gradient,) = torch.autograd.grad(average_pool(x), x, upstream)
+    (expected_gradient,) = torch.autograd.grad(expected, x, upstream)
+    torch.testing.assert_close(found_gradient, expected_gradient)
+
+
+def test_the_shared_weights_cannot_be_replaced() -> None:
+    drawn = draw_weights(0, C=4, N=1, num_classes=10, dtype=torch.float32, device="cpu")
+    with pytest.raises(TypeError):
+        drawn[0, 0, 3] = torch.zeros(1)  # type: ignore[index]
+
+
+def test_scoring_on_cells_leaves_shared_weights_alone() -> None:
+    drawn = draw_weights(3, C=4, N=1, num_classes=10, dtype=torch.float64, device="cpu")
+    before = {position: weight.clone() for position, weight in drawn.items()}
+    network = CellNetwork(TopologySpace().specs[index_of_spec((3, 2, 4, 1, 3, 2))].tolist(), drawn, N=1)
+    for name, metric in METRICS.items():
+        metric(network, ones_batch() if name == "synflow" else random_batch(0))
+    assert all(torch.equal(weight, before[position]) for position, weight in drawn.items())
+    assert not any(weight.requires_grad for weight in drawn.values())
