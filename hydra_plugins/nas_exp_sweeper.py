@@ -10,24 +10,37 @@ from hydra.core.override_parser.types import Override
 class GridSweeper(BasicSweeper):
     """The grid of all swept values: each combination once, checked before anything runs, all counted at the end."""
 
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        super().__init__(max_batch_size=None, params=params)
+        self.started = False
+
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:  # type: ignore[override]
-        """Name the folder of each job by its overrides, and drop repetitions."""
+        """Return all jobs as one batch, each with the folder that its overrides name, repetitions dropped."""
         from nas_exp.sweeps import plan
 
-        combinations = [job for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
+        assert self.config is not None
+        (combinations,) = BasicSweeper.split_arguments(overrides, max_batch_size)
         self.jobs = plan(combinations)
-        named = [[*job.overrides, f"hydra.sweep.subdir='{job.folder}'"] for job in self.jobs]
-        return [list(batch) for batch in self.split_overrides_to_chunks(named, max_batch_size)]
+        # The time in the sweep's name is told here, once, and not asked again by every job
+        folder = str(self.config.hydra.sweep.dir)
+        return [
+            [
+                [*job.overrides, f"hydra.sweep.dir={_quoted(folder)}", f"hydra.sweep.subdir={_quoted(job.folder)}"]
+                for job in self.jobs
+            ]
+        ]
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Compose and check the configuration of every job."""
+        """Compose and check the configuration of every job, then clear the way for their results."""
         from nas_exp.config import check
+        from nas_exp.sweeps import clear
 
         assert self.hydra_context is not None
         assert self.config is not None
         for overrides in batch:
             check(self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides)))
-        self.checked = True
+        clear(Path(self.config.hydra.sweep.dir), self.jobs)
+        self.started = True
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs; whatever becomes of them, close with one table over those that finished.
@@ -38,13 +51,17 @@ class GridSweeper(BasicSweeper):
         """
         from nas_exp.report.sweep import close
 
-        self.checked = False
-        cause: Exception | None = None
+        cause: BaseException | None = None
         try:
             super().sweep(arguments)
-        except Exception as error:
-            if not self.checked:
+        except (Exception, KeyboardInterrupt) as error:
+            if not self.started:
                 raise
             cause = error  # a job's own, which stands in its folder too, or what ended the jobs without one
         assert self.config is not None
         close(Path(self.config.hydra.sweep.dir), self.jobs, cause)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -23,11 +23,23 @@ class AtLeast:
     minimum: float
 
     def complaint(self, value: Any) -> str | None:
-        """Say what is wrong with `value`; None when nothing is."""
+        """Say what is expected instead of `value`; None when it is fine."""
         return None if value >= self.minimum else f"at least {self.minimum}"
 
 
-def find(target: str, key: str) -> Callable[..., Any]:
+@dataclass(frozen=True)
+class AtMost:
+    """An upper bound, and what it is, as in ``N: Annotated[int, AtMost(15625, "the size of the space")]``."""
+
+    maximum: float
+    meaning: str
+
+    def complaint(self, value: Any) -> str | None:
+        """Say what is expected instead of `value`; None when it is fine."""
+        return None if value <= self.maximum else f"at most {self.maximum}, {self.meaning}"
+
+
+def find(target: Any, key: str) -> Callable[..., Any]:
     """Import the function that `target` (``module.function``) names.
 
     Args:
@@ -37,6 +49,8 @@ def find(target: str, key: str) -> Callable[..., Any]:
     Raises:
         InputError: there is no such module or function.
     """
+    if not isinstance(target, str):
+        raise InputError(f"{key}={target}: expected a function, as module.function")
     module, _, name = target.rpartition(".")
     try:
         function = getattr(importlib.import_module(module), name)
@@ -76,10 +90,10 @@ def keywords(function: Callable[..., Any], values: Mapping[str, Any], group: str
 
 
 def _check(key: str, value: Any, hint: Any) -> None:
-    bounds: tuple[Any, ...] = ()
+    bounds: tuple[AtLeast | AtMost, ...] = ()
     if typing.get_origin(hint) is typing.Annotated:
         hint, *extras = typing.get_args(hint)
-        bounds = tuple(extra for extra in extras if isinstance(extra, AtLeast))
+        bounds = tuple(extra for extra in extras if isinstance(extra, AtLeast | AtMost))
     if not _is(value, hint):
         raise InputError(f"{key}={value}: expected {_describe(hint)}")
     for bound in bounds:

@@ -1,11 +1,12 @@
 """The command line around Hydra: one job, and the program as a whole."""
 
-import contextlib
 import os
+import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -13,11 +14,12 @@ from omegaconf import DictConfig
 
 import nas_exp
 from nas_exp.atomic import write_json
-from nas_exp.config import check, register_schema
+from nas_exp.config import Config, check, register_schema
 from nas_exp.errors import InputError
-from nas_exp.hydra_errors import one_line
+from nas_exp.hydra_errors import is_about_arguments, one_line
 from nas_exp.report.table import print_table
 from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError
+from nas_exp.tasks import Summary
 
 FAILED, BAD_INPUT = 1, 2
 INTERRUPTED = 130  # as shells count it
@@ -32,26 +34,19 @@ def run_job(node: DictConfig) -> None:
     """
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
-    alone = hydra_config.mode == RunMode.RUN
+    if hydra_config.mode != RunMode.RUN:
+        _run_task(check(node), folder)
+        return
     try:
-        with _noting_errors(folder / ERROR):
-            config = check(node)
-            (folder / SUMMARY).unlink(missing_ok=True)
-            (folder / ERROR).unlink(missing_ok=True)
-            summary = {
-                "task": config.task.name,
-                **config.task.function(config, folder, **config.task.arguments),
-                "config_hash": config.hash,
-                "version": nas_exp.__version__,
-            }
-            write_json(folder / SUMMARY, summary)
+        config = check(node)
     except InputError as error:
-        if not alone:
-            raise
-        _complain(str(error))
-        raise SystemExit(BAD_INPUT) from None
-    if alone:
-        print_table([summary], title=f"{config.task.name}: results in {_shown(folder)}")
+        _remove_if_new(folder)
+        _refuse(error)
+    try:
+        summary = _run_task(config, folder)
+    except InputError as error:
+        _refuse(error)
+    print_table([summary], title=f"{config.task.name}: results in {_shown(folder)}")
 
 
 def run_program(main: Callable[[], None]) -> int:
@@ -60,6 +55,8 @@ def run_program(main: Callable[[], None]) -> int:
     Bad input is told in one line. With HYDRA_FULL_ERROR=1 in the environment it raises instead, as Hydra's users know.
     """
     register_schema()
+    # Hydra's parser takes flags before or after all overrides, but not between them
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         main()
         return 0
@@ -70,36 +67,71 @@ def run_program(main: Callable[[], None]) -> int:
     except JobsFailedError:
         return FAILED
     except KeyboardInterrupt:
-        _complain("interrupted; what was finished is kept, and the same command goes on from there")
+        _complain("interrupted; the scores that were computed are kept")
         return INTERRUPTED
+    except BrokenPipeError:
+        # whoever read our output has gone; the interpreter would complain once more when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except Exception as error:
-        if _was_running(error):
+        if is_about_arguments(error):
+            _complain(one_line(error))
+        elif isinstance(error, OSError) and error.filename is not None:
+            _complain(_about_file(error))
+        else:
             raise
-        _complain(str(error) if isinstance(error, InputError) else one_line(error))
         return BAD_INPUT
     return 0
 
 
-def _complain(line: str) -> None:
-    print(f"error: {line}", file=sys.stderr)
+def _run_task(config: Config, folder: Path) -> Summary:
+    """Run the task, write its summary, and leave its error in the folder, for when the terminal is gone.
 
-
-def _was_running(error: BaseException) -> bool:
-    """Whether a job was under way: before that, all that can go wrong is the command line."""
-    return any(frame.f_code is run_job.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))
-
-
-@contextlib.contextmanager
-def _noting_errors(path: Path) -> Iterator[None]:
-    """Leave a job's error in its folder, for whoever looks there when the terminal is gone."""
+    Raises:
+        InputError: the input, or a file or folder that the user has named, is not usable.
+    """
+    note = folder / ERROR
     try:
-        yield
+        summary = {
+            "task": config.task.name,
+            **config.task.function(config, folder, **config.task.arguments),
+            "config_hash": config.hash,
+            "version": nas_exp.__version__,
+        }
+        write_json(folder / SUMMARY, summary)
     except InputError as error:
-        path.write_text(f"{error}\n", encoding="utf-8")
+        note.write_text(f"{error}\n", encoding="utf-8")
         raise
+    except OSError as error:
+        if error.filename is None:
+            note.write_text(traceback.format_exc(), encoding="utf-8")
+            raise
+        note.write_text(f"{_about_file(error)}\n", encoding="utf-8")
+        raise InputError(_about_file(error)) from error
     except Exception:
-        path.write_text(traceback.format_exc(), encoding="utf-8")
+        note.write_text(traceback.format_exc(), encoding="utf-8")
         raise
+    note.unlink(missing_ok=True)
+    return summary
+
+
+def _refuse(error: InputError) -> NoReturn:
+    _complain(str(error))
+    raise SystemExit(BAD_INPUT) from None
+
+
+def _complain(line: str) -> None:
+    print(f"error: {' '.join(line.split())}", file=sys.stderr)
+
+
+def _about_file(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror or type(error).__name__}"
+
+
+def _remove_if_new(folder: Path) -> None:
+    """Remove a job's folder in which there is nothing but what Hydra puts there at the start."""
+    if all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir()):
+        shutil.rmtree(folder)
 
 
 def _shown(folder: Path) -> Path:

@@ -1,10 +1,9 @@
 """The configuration: its schema for Hydra, and the checked, frozen form that everything else sees."""
 
 import dataclasses
-import hashlib
-import json
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,9 +13,9 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nas_exp.arguments import AtLeast, find, keywords
+from nas_exp.digests import digest
 from nas_exp.errors import InputError
 from nas_exp.hydra_errors import one_line
-from nas_exp.space import TopologySpace
 
 if TYPE_CHECKING:
     from nas_exp.benchmarks import Benchmark
@@ -79,8 +78,30 @@ class ConfigNode:
 
 
 def register_schema() -> None:
-    """Make the schema known to Hydra under the name that conf/config.yaml uses."""
+    """Make known to Hydra what the files in conf/ refer to: the schema, and two resolvers."""
     ConfigStore.instance().store(name="schema", node=ConfigNode)
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+    OmegaConf.register_new_resolver("choices", describe_choices, replace=True)
+
+
+def folder_name(name: str) -> str:
+    """Return `name` if it can be the name of one folder; asked before Hydra makes it.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if not re.fullmatch(r"[\w.,=+@ -]+", name) or not name.strip("."):
+        raise InputError(f"name={name}: expected a folder name of letters, digits, spaces and . , = + @ - _")
+    return name
+
+
+def describe_choices(group: str) -> str:
+    """Return a line for each file of a group in conf/: its name, and what its first line says it is."""
+    files = sorted((Path(__file__).parent.parent / "conf" / group).glob("*.yaml"))
+    width = max(len(file.stem) for file in files)
+    return "\n".join(
+        f"{file.stem:<{width}}  {file.read_text(encoding='utf-8').partition(chr(10))[0].lstrip('# ')}" for file in files
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +169,7 @@ class Config:
     n_jobs: int
     device: str
     hash: str
-    """Of everything that results depend on; 16 hexadecimal digits."""
+    """Of all values but those that say how and where to work; 16 hexadecimal digits."""
 
 
 _INPUTS = {  # the common keys that a metric of each kind must have
@@ -173,26 +194,17 @@ def check(node: DictConfig) -> Config:
         values: dict[str, Any] = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise InputError(one_line(error)) from None
-    for key, minimum in (("runs", 1), ("seed", 0)):
-        if values[key] < minimum:
-            raise InputError(f"{key}={values[key]}: expected at least {minimum}")
-    for key in ("C", "N"):
-        if values["network"][key] < 1:
-            raise InputError(f"network.{key}={values['network'][key]}: expected at least 1")
+    _check_numbers(values)
     if values["n_jobs"] < 1 and values["n_jobs"] != -1:
         raise InputError(f"n_jobs={values['n_jobs']}: expected at least 1, or -1 for one a core")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", values["device"]):
         raise InputError(f"device={values['device']}: expected cpu, cuda or cuda:N")
-    if not re.fullmatch(r"[\w.,=+@ -]+", values["name"]) or values["name"].strip(".") == "":
-        raise InputError(f"name={values['name']}: expected a folder name of letters, digits, spaces and . , = + @ - _")
     _check_paths(values)
-    algo = _call(values["algo"], "algo")
-    _check_budget(algo)
     return Config(
         task=_call(values["task"], "task"),
         dataset=DatasetNode(**values["dataset"]),
         metric=_metric(values["metric"]),
-        algo=algo,
+        algo=_call(values["algo"], "algo"),
         benchmark=_benchmark(values),
         network=NetworkNode(**values["network"]),
         scores=Path(values["paths"]["scores"]).expanduser(),
@@ -204,24 +216,11 @@ def check(node: DictConfig) -> Config:
     )
 
 
-def digest(content: Mapping[str, Any]) -> str:
-    """Return 16 hexadecimal digits that identify a JSON-like mapping, whatever the order of its keys.
-
-    Whole numbers are the same with and without a decimal point, as on the command line.
-    """
-    return hashlib.sha256(json.dumps(_plain(content), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _call(values: dict[str, Any], group: str) -> Call:
     values = dict(values)
+    for key in ("name", "_target_"):
+        if not isinstance(values.get(key), str):
+            raise InputError(f"{group}.{key}: missing; expected what conf/{group}/ has")
     name, target = values.pop("name"), values.pop("_target_")
     function = find(target, f"{group}._target_")
     return Call(name, function, keywords(function, values, group))
@@ -237,11 +236,30 @@ def _benchmark(values: dict[str, Any]) -> BenchmarkCall:
     )
 
 
-def _check_budget(algo: Call) -> None:
-    size = len(TopologySpace())
-    for key in ("N", "P"):
-        if algo.arguments.get(key, 0) > size:
-            raise InputError(f"algo.{key}={algo.arguments[key]}: expected at most {size}, the size of the space")
+def _check_numbers(values: dict[str, Any]) -> None:
+    bounds = {
+        "runs": (1, 1_000_000),
+        "seed": (0, None),
+        "network.C": (1, 1024),
+        "network.N": (1, 100),
+        "dataset.num_classes": (2, 1_000_000),
+        "dataset.image_size": (4, 1024),
+    }
+    for key, (lowest, highest) in bounds.items():
+        group, _, name = key.rpartition(".")
+        value = values[group][name] if group else values[name]
+        if value < lowest:
+            raise InputError(f"{key}={value}: expected at least {lowest}")
+        if highest is not None and value > highest:
+            raise InputError(f"{key}={value}: expected at most {highest}")
+    dataset = values["dataset"]
+    if dataset["image_size"] % 4:
+        raise InputError(f"dataset.image_size={dataset['image_size']}: expected a multiple of 4, as it is halved twice")
+    for key in ("mean", "std"):
+        if len(dataset[key]) != 3 or not all(math.isfinite(value) for value in dataset[key]):
+            raise InputError(f"dataset.{key}={dataset[key]}: expected 3 numbers, one a channel")
+    if min(dataset["std"]) <= 0:
+        raise InputError(f"dataset.std={dataset['std']}: expected positive numbers")
 
 
 def _check_paths(values: dict[str, Any]) -> None:
@@ -249,16 +267,23 @@ def _check_paths(values: dict[str, Any]) -> None:
         group, name = key.split(".")
         path = values[group][name]
         if path is not None:
+            if not path:
+                raise InputError(f"{key}: found an empty path; expected a file or folder, or null")
             if not Path(path).expanduser().exists():
                 raise InputError(f"{key}={path}: no such file or folder")
             values[group][name] = str(Path(path).expanduser().resolve())
+    for name, path in values["paths"].items():
+        if not path:
+            raise InputError(f"paths.{name}: found an empty path; expected a folder")
 
 
 def _metric(values: dict[str, Any]) -> Metric:
-    common = {field.name for field in dataclasses.fields(Metric)} - {"arguments"}
+    if not isinstance(values.get("_target_"), str):
+        raise InputError("metric._target_: missing; expected what conf/metric/ has")
+    common = {field.name for field in dataclasses.fields(Metric)} - {"arguments", "target"}
     settings = {key: value for key, value in values.items() if key in common}
     own = {key: value for key, value in values.items() if key not in common | {"_target_"}}
-    metric = Metric(**keywords(Metric, {**settings, "target": values.get("_target_"), "arguments": own}, "metric"))
+    metric = Metric(**keywords(Metric, {**settings, "target": values["_target_"], "arguments": own}, "metric"))
     for key, choices in _CHOICES.items():
         if getattr(metric, key) not in (None, *choices):
             raise InputError(f"metric.{key}={getattr(metric, key)}: the choices are {', '.join(choices)}")

@@ -1,12 +1,18 @@
 """Hydra's and OmegaConf's complaints about a command line, each told in one line."""
 
-from hydra.errors import MissingConfigException
+import traceback
+
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from nas_exp.errors import InputError
 
 
 def one_line(error: BaseException) -> str:
     """Return one line that names the key or choice, what was found, and what was expected where that is known."""
+    if (own := _own_error(error)) is not None:
+        return str(own)
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={choice}: unknown; the choices are {', '.join(error.options)}"
@@ -17,6 +23,22 @@ def one_line(error: BaseException) -> str:
         known = cause.parent_node
         if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(known, DictConfig):
             choices = ", ".join(str(key) for key in known if key not in ("name", "_target_"))
-            return f"{cause.full_key}: unknown key; the choices are {choices}"
+            return f"{cause.full_key}: unknown key; the choices are {choices or 'none'}"
         return f"{cause.full_key}: {str(cause).splitlines()[0]}"
-    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "; ".join(lines) or f"Hydra cannot make sense of the arguments ({type(error).__name__})"
+
+
+def is_about_arguments(error: BaseException) -> bool:
+    """Whether an exception is a complaint about the command line: ours, or one that Hydra's own code raises."""
+    if isinstance(error, InputError | HydraException | OmegaConfBaseException):
+        return True
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return innermost.f_globals.get("__name__", "").partition(".")[0] in ("hydra", "omegaconf", "antlr4")
+
+
+def _own_error(error: BaseException | None) -> InputError | None:
+    """Find the error of ours that Hydra or OmegaConf has wrapped into one of theirs."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error

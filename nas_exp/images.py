@@ -27,7 +27,7 @@ class Images:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class MiniBatch:
     """A mini-batch: `images` float32 (B, 3, H, W), normalised per channel, and `labels` int64 (B,).
 
     `digest` identifies the raw pixels, the labels and their order: 16 hexadecimal digits of a SHA-256.
@@ -67,7 +67,7 @@ def load_images(root: Path, *, name: str, num_classes: int, image_size: int) -> 
     return images
 
 
-def mini_batch(images: Images, *, size: int, seed: int, mean: Sequence[float], std: Sequence[float]) -> Batch:
+def mini_batch(images: Images, *, size: int, seed: int, mean: Sequence[float], std: Sequence[float]) -> MiniBatch:
     """Draw `size` different images uniformly, in random order, and normalise them per channel.
 
     A pure function of its arguments. `mean` and `std` are per channel, in pixel values 0…255.
@@ -84,7 +84,7 @@ def mini_batch(images: Images, *, size: int, seed: int, mean: Sequence[float], s
     raw = repr(pixels.shape).encode() + pixels.tobytes() + labels.astype("<i8").tobytes()
     normalised = (pixels - np.asarray(mean)) / np.asarray(std)
     channels_first = np.ascontiguousarray(normalised.transpose(0, 3, 1, 2), np.float32)
-    return Batch(images=channels_first, labels=labels, digest=hashlib.sha256(raw).hexdigest()[:16])
+    return MiniBatch(images=channels_first, labels=labels, digest=hashlib.sha256(raw).hexdigest()[:16])
 
 
 class _Layout(NamedTuple):

@@ -2,71 +2,44 @@
 
 import contextlib
 import dataclasses
+import inspect
+import logging
 import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.arguments import find
+from nas_exp.arguments import find, keywords
 from nas_exp.benchmarks import Benchmark
 from nas_exp.config import Config
 from nas_exp.errors import InputError
-from nas_exp.scores import Scores, ScoreTable
-from nas_exp.scoring import Work, compute, table_and_work
+from nas_exp.live_table import LiveTable
+from nas_exp.score_table import Scores
+from nas_exp.scoring import plan
 
-_SECONDS_BETWEEN_WRITES = 3.0  # what a kill may cost, against files that are too small
+log = logging.getLogger(__name__)
 
-
-class TableWriter:
-    """Collects computed scores and writes them as parts, every few seconds and at the end, whatever ends it."""
-
-    def __init__(self, table: ScoreTable) -> None:
-        self._table = table
-        self._rows: list[tuple[int, float, float]] = []
-        self._written = time.monotonic()
-
-    def __enter__(self) -> "TableWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._write()
-        self._table.merge()
-
-    def add(self, arch_index: int, score: float, seconds: float) -> None:
-        """Take one result."""
-        self._rows.append((arch_index, score, seconds))
-        if time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
-            self._write()
-
-    def _write(self) -> None:
-        if self._rows:
-            self._table.add(*zip(*self._rows, strict=True))
-            self._rows = []
-        self._written = time.monotonic()
+_SECONDS_BETWEEN_REPORTS = 10.0
 
 
 class Scorer:
     """The `Score` that a search is given. Architectures without a score are computed, once, and added to the table."""
 
-    def __init__(
-        self, scores: Scores, work: Work | None = None, writer: TableWriter | None = None, *, n_jobs: int = 1
-    ) -> None:
+    def __init__(self, scores: Scores, live: LiveTable | None = None) -> None:
         """Start from what is known.
 
         Args:
             scores: the known part.
-            work: how to compute the rest; None: there is no way.
-            writer: where to keep what is computed.
-            n_jobs: processes for computing many at once.
+            live: computes and keeps the rest; None: there is no way.
         """
-        self._values: list[float | None] = [
-            score if known else None for score, known in zip(scores.score.tolist(), scores.known.tolist(), strict=True)
-        ]
-        self.seconds: npt.NDArray[np.float64] = scores.seconds.copy()
+        self._values: list[float | None] = [None] * len(scores.known)
+        self.seconds: npt.NDArray[np.float64] = np.full(len(scores.known), np.nan)
+        self._learn(scores)
+        self._live = live
         self.computed = 0
         self.computing_seconds = 0.0
-        self._work, self._writer, self._n_jobs = work, writer, n_jobs
+        self._reported = 0.0
 
     def __call__(self, arch_index: Sequence[int]) -> Sequence[float]:
         """Return the scores of architectures, in order.
@@ -76,25 +49,38 @@ class Scorer:
         """
         values = [self._values[arch] for arch in arch_index]
         if None in values:
-            self._compute(sorted({arch for arch in arch_index if self._values[arch] is None}))
+            self._find(arch_index)
             values = [self._values[arch] for arch in arch_index]
         return values  # type: ignore[return-value]
 
-    def _compute(self, missing: list[int]) -> None:
-        if self._work is None:
+    def _find(self, arch_index: Sequence[int]) -> None:
+        start = time.perf_counter()
+        if self._live is None:
             raise InputError(
-                f"dataset.root=null: the score table lacks architecture {missing[0]} and its metric needs images; "
+                "dataset.root=null: the score table lacks some architectures and its metric needs images; "
                 "expected the folder that holds them"
             )
-        start = time.perf_counter()
-        for chunk in compute(self._work, missing, n_jobs=self._n_jobs):
+        if (scores := self._live.read()) is not None:
+            self._learn(scores)
+        missing = sorted({arch for arch in arch_index if self._values[arch] is None})
+        for chunk in self._live.compute(missing):
             for scored in chunk:
                 self._values[scored.arch_index] = scored.score
                 self.seconds[scored.arch_index] = scored.seconds
-                if self._writer is not None:
-                    self._writer.add(scored.arch_index, scored.score, scored.seconds)
-        self.computed += len(missing)
+            self.computed += len(chunk)
+            self._report(start)
         self.computing_seconds += time.perf_counter() - start
+
+    def _learn(self, scores: Scores) -> None:
+        for arch in np.flatnonzero(scores.known).tolist():
+            self._values[arch] = float(scores.score[arch])
+        self.seconds[scores.known] = scores.seconds[scores.known]
+
+    def _report(self, start: float) -> None:
+        if time.monotonic() - self._reported > _SECONDS_BETWEEN_REPORTS:
+            self._reported = time.monotonic()
+            rate = self.computed / (self.computing_seconds + time.perf_counter() - start)
+            log.info("%d scores computed on demand, %.1f networks/s", self.computed, rate)
 
 
 @contextlib.contextmanager
@@ -109,9 +95,21 @@ def open_scorer(config: Config, benchmark: Benchmark) -> Iterator[Scorer]:
         # what was never trained cannot be scored: NaN, which never wins
         yield Scorer(dataclasses.replace(scores, known=np.ones_like(scores.known)))
         return
-    table, work = table_and_work(config)
-    with TableWriter(table) as writer:
-        yield Scorer(table.read(), work, writer, n_jobs=config.n_jobs)
+    table, work = plan(config)
+    scores = table.read()
+    if work is None:
+        yield Scorer(scores)
+        return
+    if not scores.known.all():
+        log.info(
+            "the score table lacks %d of %d architectures; those that the search meets are computed on demand "
+            "(task=score fills the table in n_jobs processes%s)",
+            np.count_nonzero(~scores.known),
+            len(scores.known),
+            "; metric.seed=0 uses the scores of that seed" if config.metric.seed else "",
+        )
+    with LiveTable(table, work, n_jobs=config.n_jobs) as live:
+        yield Scorer(scores, live)
 
 
 def known_scores(config: Config, benchmark: Benchmark) -> Scores:
@@ -120,7 +118,14 @@ def known_scores(config: Config, benchmark: Benchmark) -> Scores:
     Raises:
         InputError: the benchmark or the images lack what the metric needs.
     """
-    if config.metric.input == "benchmark":
-        score, seconds = find(config.metric.target, "metric._target_")(benchmark)
+    metric = config.metric
+    if metric.input == "benchmark":
+        function = find(metric.target, "metric._target_")
+        arguments = keywords(function, metric.arguments, "metric")
+        if "benchmark" not in inspect.signature(function).parameters:
+            raise InputError(
+                f"metric.input=benchmark: {metric.target} does not read a benchmark; expected ones or images"
+            )
+        score, seconds = function(benchmark, **arguments)
         return Scores(np.isfinite(score), score, seconds)
-    return table_and_work(config)[0].read()
+    return plan(config)[0].read()

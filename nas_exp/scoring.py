@@ -19,10 +19,9 @@ import numpy as np
 from nas_exp.arguments import find, keywords
 from nas_exp.config import Config, Metric
 from nas_exp.errors import InputError
-from nas_exp.images import Batch as ImageBatch
-from nas_exp.images import load_images, mini_batch
-from nas_exp.scores import ScoreTable, shipped_identity
-from nas_exp.space import spec_of_index
+from nas_exp.images import MiniBatch, load_images, mini_batch
+from nas_exp.score_table import ScoreTable, shipped_identity
+from nas_exp.space import TopologySpace, spec_of_index
 
 if TYPE_CHECKING:
     from nas_exp.metrics import Batch
@@ -36,7 +35,7 @@ class Work:
     network: dict[str, int]
     """The size: C, N, num_classes."""
     image_size: int
-    images: ImageBatch | None
+    images: MiniBatch | None
     """The mini-batch; None for metrics that see an image of ones."""
     device: str
 
@@ -50,7 +49,7 @@ class Scored:
     seconds: float
 
 
-def table_and_work(config: Config) -> tuple[ScoreTable, Work | None]:
+def plan(config: Config) -> tuple[ScoreTable, Work | None]:
     """Return the score table that a configuration means, and how to compute what it lacks.
 
     The work is None when the metric needs images and none are at hand: then the table is the shipped one, if any.
@@ -60,7 +59,7 @@ def table_and_work(config: Config) -> tuple[ScoreTable, Work | None]:
     """
     metric, dataset = config.metric, config.dataset
     identity: dict[str, Any] = {
-        "space": "topology",
+        "space": TopologySpace.name,
         "dataset": dataset.name,
         "image_size": dataset.image_size,
         "num_classes": dataset.num_classes,
@@ -91,7 +90,7 @@ def table_and_work(config: Config) -> tuple[ScoreTable, Work | None]:
     return ScoreTable(config.scores, identity), Work(metric, size, dataset.image_size, images, config.device)
 
 
-def read_mini_batch(config: Config) -> ImageBatch:
+def read_mini_batch(config: Config) -> MiniBatch:
     """Read the mini-batch that a configuration with `dataset.root` and an image metric means."""
     dataset, metric = config.dataset, config.metric
     assert dataset.root is not None
@@ -153,7 +152,7 @@ def _score_groups(work: Work, groups: Sequence[Sequence[int]]) -> list[Scored]:
 
 
 def _score(work: Work, arch: int) -> float:
-    metric, arguments, batch, dtype = _prepare(_Identity(work))
+    metric, arguments, batch, dtype = _prepare(_WorkKey(work))
     spec, seed = spec_of_index(arch), work.metric.seed
     assert seed is not None
     if work.metric.network == "cells":
@@ -168,21 +167,21 @@ def _score(work: Work, arch: int) -> float:
     return float(metric(network.to(device=work.device, dtype=dtype), batch, **arguments))
 
 
-class _Identity:
+class _WorkKey:
     """A hashable handle of a work, for the cache below: equal only to a handle of the same object."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and self.work is other.work
+        return isinstance(other, _WorkKey) and self.work is other.work
 
     def __hash__(self) -> int:
         return id(self.work)
 
 
 @functools.lru_cache(maxsize=1)
-def _prepare(handle: _Identity) -> tuple[Any, dict[str, Any], "Batch", Any]:
+def _prepare(handle: _WorkKey) -> tuple[Any, dict[str, Any], "Batch", Any]:
     """Do once what all architectures of a chunk share: the function, its input on the device, the thread count."""
     import torch
 

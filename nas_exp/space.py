@@ -21,6 +21,7 @@ NONE, SKIP_CONNECT, NOR_CONV_1X1, NOR_CONV_3X3, AVG_POOL_3X3 = range(5)
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 NUM_NODES = 4
 INPUT, OUTPUT = 0, NUM_NODES - 1
+SIZE = len(OPERATIONS) ** len(EDGES)
 
 Spec = tuple[int, ...]
 IntArray = npt.NDArray[np.int64]
@@ -32,7 +33,7 @@ class TopologySpace:
     name = "topology"
 
     def __len__(self) -> int:
-        return len(OPERATIONS) ** len(EDGES)
+        return SIZE
 
     def sample(self, rng: np.random.Generator, size: int, *, replace: bool) -> IntArray:
         """Draw `size` architectures uniformly; shape (size,).
@@ -73,9 +74,8 @@ def spec_of_index(arch_index: int) -> Spec:
     Raises:
         InputError: the index is not in 0…15624.
     """
-    size = len(OPERATIONS) ** len(EDGES)
-    if not 0 <= arch_index < size:
-        raise InputError(f"architecture {arch_index}: expected an arch_index from 0 to {size - 1}")
+    if not 0 <= arch_index < SIZE:
+        raise InputError(f"architecture {arch_index}: expected an arch_index from 0 to {SIZE - 1}")
     return tuple(int(digit) for digit in np.base_repr(arch_index, len(OPERATIONS)).zfill(len(EDGES)))
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_exp.atomic import replacing
-from nas_exp.tasks import Summary
+from nas_exp.errors import InputError
+from nas_exp.tasks import Summary, all_keys
 
 SUMMARY, ERROR, RESULTS = "summary.json", "error.txt", "results.csv"
 
@@ -35,9 +36,17 @@ def plan(combinations: Sequence[Sequence[str]]) -> list[Job]:
 
     Args:
         combinations: the overrides of each job, as ``key=value``; all have the same keys. Repetitions are dropped.
+
+    Raises:
+        InputError: there are no jobs, or something is swept that all jobs share.
     """
     distinct = list(dict.fromkeys(tuple(combination) for combination in combinations))
+    if not distinct:
+        raise InputError("the sweep has no jobs: a swept value matches nothing")
     swept = {key for key, values in _values_by_key(distinct).items() if len(values) > 1}
+    for key in sorted(swept):
+        if key == "name" or key.startswith(("hydra.", "hydra/")):
+            raise InputError(f"{key}: cannot be swept, since all jobs of a sweep share it; expected one value")
     return [Job(overrides, _folder(overrides, swept)) for overrides in distinct]
 
 
@@ -63,6 +72,13 @@ def _folder(overrides: Sequence[str], swept: set[str]) -> str:
     return name if name == full else f"{name}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
 
+def clear(sweep: Path, jobs: Sequence[Job]) -> None:
+    """Remove what earlier sweeps into the same folder left of these jobs, so that none of it counts as a result."""
+    for job in jobs:
+        for name in (SUMMARY, ERROR):
+            (sweep / job.folder / name).unlink(missing_ok=True)
+
+
 def collect(sweep: Path, jobs: Sequence[Job]) -> tuple[list[Summary], list[Job]]:
     """Write ``results.csv``, one row a finished job, and return the rows and the jobs that did not finish."""
     finished: list[Summary] = []
@@ -73,7 +89,7 @@ def collect(sweep: Path, jobs: Sequence[Job]) -> tuple[list[Summary], list[Job]]
             failed.append(job)
         else:
             finished.append({"job": job.folder, **summary})
-    columns = list(dict.fromkeys(column for summary in finished for column in summary))
+    columns = all_keys(finished)
     with replacing(sweep / RESULTS) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()

@@ -25,7 +25,7 @@ def relu_per_layer(network: nn.Module, batch: Batch) -> float:
 
 
 def relu_concatenated(network: nn.Module, batch: Batch) -> float:
-    """log|K_H| by the paper's equation 1 as written: one code of the whole network an image, and all their distances."""
+    """log|K_H| by the paper's equation 1 as written: one code an image over the whole network, and all distances."""
     codes: list[Tensor] = []
     with torch.no_grad():
         _run_hooked(network, batch, lambda _, inputs: codes.append((inputs[0] > 0).flatten(1).float()))

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,8 +73,9 @@ def test_the_cached_path_is_light(program: RunProgram, tmp_path: Path) -> None:
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
     ).replace("'run.py'", repr(str(ROOT / "run.py")), 1)
     done = subprocess.run(
-        [sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
+        [sys.executable, "-c", probe], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     *_, modules, megabytes = done.stdout.splitlines()
     assert modules == "set()"
@@ -105,7 +107,27 @@ BAD_INPUT = {
     "task=score task.shard=2 task.shards=2": "task.shard=2: expected 0 to 1, as task.shards=2",
     "task=import": "benchmark=bundled: there is nothing to import; expected benchmark=nats",
     "task=correlate task.top=0": "task.top=0: expected a share",
+    "task=score task.archs=[]": "task.archs=[]: expected at least one arch_index",
+    "~algo.name": "algo.name: missing",
+    "algo._target_=null": "algo._target_: missing",
+    "metric._target_=null": "metric._target_: missing",
+    "metric.input=benchmark": "metric.input=benchmark: nas_exp.metrics.synflow.synflow does not read a benchmark",
+    "metric=val_acc +metric.bogus=1": "metric.bogus: unknown key",
+    "dataset.name=svhn": "dataset.name=svhn: benchmark=bundled has cifar10, cifar100, imagenet16-120",
+    "dataset.mean=[1,2]": "dataset.mean=[1.0, 2.0]: expected 3 numbers",
+    "dataset.std=[1,0,1]": "dataset.std=[1.0, 0.0, 1.0]: expected positive numbers",
+    "dataset.image_size=30": "dataset.image_size=30: expected a multiple of 4",
+    "dataset.num_classes=0": "dataset.num_classes=0: expected at least 2",
+    "network.N=1000": "network.N=1000: expected at most 100",
+    "algo.S=15626": "algo.S=15626: expected at most 15625, the size of the space",
+    "dataset.root=": "dataset.root: found an empty path",
+    "paths.scores=": "paths.scores: found an empty path",
+    "paths.scores=/proc/x network.C=4": "/proc/x",
+    "name=../escaped": "name=../escaped: expected a folder name",
     "algo=null": "Config group override must be a string",
+    "algo.N=${nothing}": "algo.N: Interpolation key 'nothing' not found",
+    "-m name=a,b": "name: cannot be swept",
+    "-m algo.N=glob(*)": "the sweep has no jobs",
     "nonsense": "Error parsing override 'nonsense'; missing EQUAL",
     "-m metric=synflow,magic": "metric=magic: unknown",
     "-m algo.S=10,0": "algo.S=0: expected at least 1",
@@ -120,10 +142,18 @@ def test_bad_input_gets_one_line_and_exit_code_2(program: RunProgram, arguments:
     assert done.returncode == 2
 
 
+def test_bad_input_leaves_nothing_behind(program: RunProgram, tmp_path: Path) -> None:
+    assert program("algo.S=0").returncode == 2
+    assert program("name=../escaped").returncode == 2
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert not (tmp_path / "escaped").exists()
+
+
 def test_bad_input_leaves_an_earlier_result_alone(program: RunProgram, tmp_path: Path) -> None:
     assert program("algo.N=5", "runs=1", "name=kept", *SMALL).returncode == 0
     before = (tmp_path / "outputs/kept/summary.json").read_bytes()
     assert program("algo.N=0", "runs=1", "name=kept", *SMALL).returncode == 2
+    assert program("metric=val_acc", "runs=1", "name=kept", *SMALL).returncode == 2
     assert (tmp_path / "outputs/kept/summary.json").read_bytes() == before
 
 
@@ -141,7 +171,7 @@ def test_a_sweep_runs_every_combination_once_and_closes_with_one_table(program: 
     parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("part-*")}
     assert parts
     again = program(*sweep)
-    assert "computed" not in again.stdout
+    assert "they are kept" not in again.stdout
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("part-*")} == parts
 
 
@@ -233,6 +263,45 @@ def test_a_killed_worker_is_told_and_the_table_still_closes(program: RunProgram,
     assert (tmp_path / "multirun_sweeps/dead/results.csv").exists()
 
 
+def test_a_sweep_that_could_not_start_does_not_count_earlier_results(program: RunProgram, tmp_path: Path) -> None:
+    sweep = ("-m", "algo.N=5,6", "runs=1", "name=again", *SMALL)
+    assert program(*sweep).returncode == 0
+    done = program(*sweep, "hydra.launcher.n_jobs=0")
+    assert done.returncode == 1
+    assert "0 of 2 jobs finished" in done.stdout
+    assert done.stderr.count("the sweep ended with ValueError") == 2
+
+
+def test_flags_may_stand_anywhere(program: RunProgram, tmp_path: Path) -> None:
+    assert program("algo=rs", "-m", "algo.N=2,3", "runs=1", "name=flag", *SMALL).returncode == 0
+    assert len(rows(tmp_path / "multirun_sweeps/flag/results.csv")) == 2
+
+
+def test_an_interrupted_sweep_still_closes(program: RunProgram, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import time\ndef search(score, space, rng, *, N: int):\n    time.sleep(300)\n", encoding="utf-8"
+    )
+    (tmp_path / "algo").mkdir()
+    (tmp_path / "algo/slow.yaml").write_text("name: slow\n_target_: slow.search\nN: 1\n", encoding="utf-8")
+    process = subprocess.Popen(
+        [
+            sys.executable, str(ROOT / "run.py"), "--config-dir", str(tmp_path), "-m", "algo=rs,slow", "algo.N=5",
+            "runs=1", "name=cut", *SMALL,
+        ],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path), "NAS_EXP_DATA": str(tmp_path / "data")},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("multirun_sweeps/cut/algo=rs*/summary.json")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "1 of 2 jobs finished" in stdout
+    assert "error: interrupted" in stderr
+    assert len(rows(tmp_path / "multirun_sweeps/cut/results.csv")) == 1
+
+
 def test_scoring_shows_how_far_it_is(program: RunProgram) -> None:
     done = program("task=score", "task.limit=20", *SMALL)
     assert "0 of 20 scores are there, 20 to compute" in done.stdout
@@ -247,7 +316,8 @@ def test_help_explains_every_choice_and_key(program: RunProgram) -> None:
     assert done.returncode == 0
     for group in ("task", "dataset", "metric", "algo", "benchmark"):
         for file in (ROOT / "conf" / group).glob("*.yaml"):
-            assert file.stem in done.stdout.partition("All there is")[0], f"{group}={file.stem}"
+            what = file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+            assert re.search(rf"^{re.escape(file.stem)} +{re.escape(what)}$", done.stdout, re.MULTILINE)
     for key in (
         "algo.N",
         "algo.P",
@@ -301,7 +371,8 @@ def test_metrics_with_images_are_scored_live_in_a_sweep(program: RunProgram, tmp
     results = rows(tmp_path / "multirun_sweeps/first/results.csv")
     assert [row["metric"] for row in results] == ["relu", "naswot", "grad_norm"]
     again = program(*sweep, "name=second")
-    assert "computed" not in again.stdout
+    assert "they are kept" in done.stdout
+    assert "they are kept" not in again.stdout
     for row in results:
         folder = f"{row['job']}/runs.csv"
         first, second = (tmp_path / "multirun_sweeps" / name / folder for name in ("first", "second"))

@@ -22,8 +22,7 @@ def test_there_are_commands_to_test() -> None:
     assert len(commands()) >= 8
 
 
-@pytest.mark.parametrize("command", commands())
-def test_the_command_works(program: RunProgram, test_data: Path, command: str) -> None:
+def with_real_paths(command: str, test_data: Path) -> str:
     places = {
         "path/to/images": test_data / "images",
         "path/to/tables": test_data / "nb201",
@@ -31,6 +30,13 @@ def test_the_command_works(program: RunProgram, test_data: Path, command: str) -
     }
     for place, real in places.items():
         command = command.replace(place, str(real))
+    return command
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_command_works(program: RunProgram, request: pytest.FixtureRequest, command: str) -> None:
+    if "path/to/" in command:
+        command = with_real_paths(command, request.getfixturevalue("test_data"))
     _, _, *arguments = shlex.split(command, comments=True)
     if "benchmark=nats" in arguments and "task=import" not in arguments:
         archive = next(argument for argument in arguments if argument.startswith("benchmark.path="))
@@ -42,3 +48,8 @@ def test_the_command_works(program: RunProgram, test_data: Path, command: str) -
         arguments += () if {"metric=synflow"} & {*arguments} else SMALL
     done = program(*arguments)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_example_output_is_filled_in() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not re.findall(r"\b[A-Z]+_(?:OUTPUT|TEST)\b", text)

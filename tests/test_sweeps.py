@@ -1,7 +1,10 @@
 import json
 from pathlib import Path
 
-from nas_exp.sweeps import Job, collect, plan, reason
+import pytest
+
+from nas_exp.errors import InputError
+from nas_exp.sweeps import Job, clear, collect, plan, reason
 
 
 def folders(*combinations: list[str]) -> list[str]:
@@ -25,6 +28,23 @@ def test_places_name_no_folder_unless_they_are_swept() -> None:
     swept = folders(["benchmark.path=a/b"], ["benchmark.path=a_b"])
     assert len(set(swept)) == 2
     assert all("/" not in folder for folder in swept)
+
+
+def test_what_all_jobs_share_cannot_be_swept() -> None:
+    for key in ("name", "hydra.sweep.dir", "hydra/launcher"):
+        with pytest.raises(InputError, match=f"^{key}: cannot be swept"):
+            plan([[f"{key}=a"], [f"{key}=b"]])
+    assert folders(["name=a", "seed=1"]) == ["seed=1"]
+
+
+def test_earlier_results_of_the_same_jobs_do_not_count(tmp_path: Path) -> None:
+    jobs = plan([["seed=1"], ["seed=2"]])
+    for folder in ("seed=1", "seed=3"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "summary.json").write_text("{}")
+    clear(tmp_path, jobs)
+    assert collect(tmp_path, jobs) == ([], jobs)
+    assert (tmp_path / "seed=3/summary.json").exists()
 
 
 def test_a_sweep_of_places_alone_still_names_its_job() -> None:

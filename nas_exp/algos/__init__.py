@@ -2,14 +2,21 @@
 
 An algorithm is one module with one function ``search(score, space, rng, *, <hyper-parameters>) -> Trajectory`` and one
 file in ``conf/algo/`` that names the function and holds the values. Hyper-parameters are keyword-only, annotated with
-their type and range (`nas_exp.arguments.AtLeast`); N is the budget. Algorithms know neither configuration nor files.
+their type and range, as `Count` is; N is the budget. Algorithms know neither configuration nor files.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+
+from nas_exp.arguments import AtLeast, AtMost
+from nas_exp.space import SIZE
+
+Count = Annotated[int, AtLeast(1), AtMost(SIZE, "the size of the space")]
+"""How many architectures: the type of N, P and S."""
 
 Score = Callable[[Sequence[int]], Sequence[float]]
 """Scores architectures, given as `arch_index`, in order; higher is better. Non-finite scores never win."""

@@ -1,12 +1,10 @@
 """Regularized evolution: Real et al., *Regularized Evolution for Image Classifier Architecture Search*, 2018."""
 
 import math
-from typing import Annotated
 
 import numpy as np
 
-from nas_exp.algos import Score, Trajectory
-from nas_exp.arguments import AtLeast
+from nas_exp.algos import Count, Score, Trajectory
 from nas_exp.space import TopologySpace
 
 
@@ -15,9 +13,9 @@ def search(
     space: TopologySpace,
     rng: np.random.Generator,
     *,
-    N: Annotated[int, AtLeast(1)],
-    P: Annotated[int, AtLeast(1)],
-    S: Annotated[int, AtLeast(1)],
+    N: Count,
+    P: Count,
+    S: Count,
 ) -> Trajectory:
     """Evolve a population by tournament and aging (the paper's Algorithm 2).
 

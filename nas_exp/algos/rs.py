@@ -1,17 +1,12 @@
 """Random search."""
 
-from typing import Annotated
-
 import numpy as np
 
-from nas_exp.algos import Score, Trajectory
-from nas_exp.arguments import AtLeast
+from nas_exp.algos import Count, Score, Trajectory
 from nas_exp.space import TopologySpace
 
 
-def search(
-    score: Score, space: TopologySpace, rng: np.random.Generator, *, N: Annotated[int, AtLeast(1)]
-) -> Trajectory:
+def search(score: Score, space: TopologySpace, rng: np.random.Generator, *, N: Count) -> Trajectory:
     """Score N architectures drawn uniformly without replacement (the paper's Algorithm 1).
 
     Returns:

@@ -31,6 +31,8 @@ def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
             f"benchmark.path: found {path}, but benchmark=bundled reads no files; "
             "expected none, or benchmark=nats or benchmark=table with it"
         )
+    if dataset not in _FILES:
+        raise InputError(f"dataset.name={dataset}: benchmark=bundled has {', '.join(_FILES)}; or use benchmark=table")
     file = _folder() / _FILES[dataset]
     try:
         with open(file, "rb") as stream:

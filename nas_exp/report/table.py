@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nas_exp.tasks import Summary
+from nas_exp.tasks import Summary, all_keys
 
 _HEADINGS = {
     "val_acc": "val acc (%)",
@@ -30,7 +30,7 @@ def print_table(summaries: Sequence[Summary], *, title: str) -> None:
     from rich.table import Table
 
     rows = [_cells(summary) for summary in summaries]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns = all_keys(rows)
     shared = [name for name in columns if len(rows) > 1 and len({row.get(name) for row in rows}) == 1]
     below = [name for name in columns if name in shared or (name in _LONG and len(rows) == 1)]
     table = Table(header_style="bold")

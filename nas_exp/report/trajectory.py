@@ -13,7 +13,7 @@ _COLOURS = {"validation": "#0072B2", "test": "#D55E00"}
 
 
 def plot_trajectories(path: Path, runs: Sequence[Run], *, title: str) -> None:
-    """Draw the mean of the incumbent's accuracies over the runs, with its standard deviation as a band, as a PNG.
+    """Draw the mean of the incumbent's accuracies over the runs, with the sample standard deviation as a band.
 
     Accuracies that the benchmark does not have are left out.
     """
@@ -31,7 +31,8 @@ def plot_trajectories(path: Path, runs: Sequence[Run], *, title: str) -> None:
         if not known.any():
             continue
         step = np.flatnonzero(known) + 1
-        mean, std = accuracies[:, known].mean(axis=0), accuracies[:, known].std(axis=0)
+        mean = accuracies[:, known].mean(axis=0)
+        std = accuracies[:, known].std(axis=0, ddof=1) if len(runs) > 1 else np.zeros_like(mean)
         axes.plot(step, mean, color=_COLOURS[label], label=f"{label} accuracy", linewidth=1.5)
         axes.fill_between(step, mean - std, mean + std, color=_COLOURS[label], alpha=0.2, linewidth=0)
     if axes.lines:

@@ -9,9 +9,9 @@ import numpy as np
 from nas_exp.arguments import AtLeast
 from nas_exp.config import Config
 from nas_exp.errors import InputError
+from nas_exp.live_table import LiveTable
 from nas_exp.progress import progress
-from nas_exp.scorer import TableWriter
-from nas_exp.scoring import compute, table_and_work
+from nas_exp.scoring import plan
 from nas_exp.space import TopologySpace
 from nas_exp.tasks import Summary
 
@@ -43,7 +43,7 @@ def run(
     selected = select(archs=archs, limit=limit, shard=shard, shards=shards)
     if config.metric.input == "benchmark":
         raise InputError(f"metric={config.metric.name}: comes from the benchmark; there is nothing to compute")
-    table, work = table_and_work(config)
+    table, work = plan(config)
     known = table.read().known
     missing = [arch for arch in selected if not known[arch]]
     if missing and work is None:
@@ -54,10 +54,11 @@ def run(
     log.info("%d of %d scores are there, %d to compute", len(selected) - len(missing), len(selected), len(missing))
     if missing and work is not None:
         description = f"{config.metric.name} on {config.dataset.name}"
-        with TableWriter(table) as writer, progress(description, len(missing), "networks") as advance:
-            for chunk in compute(work, missing, n_jobs=config.n_jobs):
-                for scored in chunk:
-                    writer.add(scored.arch_index, scored.score, scored.seconds)
+        with (
+            LiveTable(table, work, n_jobs=config.n_jobs) as live,
+            progress(description, len(missing), "networks") as advance,
+        ):
+            for chunk in live.compute(missing):
                 advance(len(chunk))
     scores = table.read()
     return {
@@ -67,7 +68,7 @@ def run(
         "computed": len(missing),
         "scored": int(scores.known.sum()),
         "finite": int(np.isfinite(scores.score[scores.known]).sum()),
-        "seconds_mean": float(np.mean(scores.seconds[selected])),
+        "seconds_mean": float(np.mean(scores.seconds[selected])) if selected else None,
         "table": str(table.folder),
     }
 
@@ -79,6 +80,8 @@ def select(*, archs: list[int] | None, limit: int | None, shard: int | None, sha
         InputError: an architecture is not in the space, or the shard is not one of the shards.
     """
     size = len(TopologySpace())
+    if archs == []:
+        raise InputError("task.archs=[]: expected at least one arch_index, or null for the whole space")
     for arch in archs or []:
         if not 0 <= arch < size:
             raise InputError(f"task.archs: {arch} is not an arch_index; expected 0 to {size - 1}")

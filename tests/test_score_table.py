@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_exp import scores
+from nas_exp import score_table
 from nas_exp.errors import InputError
-from nas_exp.scores import ScoreTable, shipped_identity
+from nas_exp.score_table import ScoreTable, shipped_identity
 
 IDENTITY = {"dataset": "cifar10", "metric": "test", "seed": 0, "images": "abc"}
 
 
 def test_scores_come_back_whatever_they_are(tmp_path: Path) -> None:
     table = ScoreTable(tmp_path, IDENTITY)
+    table.prepare()
     table.add([5, 3, 9], [math.nan, -math.inf, 1.5], [0.1, 0.2, 0.3])
     read = ScoreTable(tmp_path, IDENTITY).read()
     assert np.flatnonzero(read.known).tolist() == [3, 5, 9]
@@ -31,7 +32,7 @@ def test_any_change_of_identity_is_another_table(tmp_path: Path) -> None:
 
 def test_the_folder_says_what_the_table_is(tmp_path: Path) -> None:
     table = ScoreTable(tmp_path, IDENTITY)
-    table.add([1], [1.0], [0.1])
+    table.prepare()
     description = json.loads((table.folder / "_table.json").read_text())
     assert description.pop("made_by").startswith("nas-exp ")
     assert description == IDENTITY
@@ -102,7 +103,8 @@ def test_half_written_files_are_not_read(tmp_path: Path) -> None:
 
 
 def test_a_shipped_table_is_found_without_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "SHIPPED", tmp_path)
+    monkeypatch.setattr(score_table, "SHIPPED", tmp_path)
+    ScoreTable(tmp_path, IDENTITY).prepare()
     ScoreTable(tmp_path, IDENTITY).add([1], [1.0], [0.1])
     assert shipped_identity({**IDENTITY, "images": None}) == IDENTITY
     assert shipped_identity({"dataset": "cifar10", "metric": "test", "seed": 0}) == IDENTITY

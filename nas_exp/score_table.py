@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 import nas_exp
 from nas_exp.atomic import write_json
-from nas_exp.config import digest
+from nas_exp.digests import digest
 from nas_exp.errors import InputError
 from nas_exp.parquet import read_columns, write_columns
 from nas_exp.space import TopologySpace
@@ -67,15 +67,20 @@ class ScoreTable:
         """
         return _read_parts([part for folder in (self._shipped, self.folder) for part in _parts(folder)])
 
-    def add(self, arch_index: Sequence[int], score: Sequence[float], seconds: Sequence[float]) -> None:
-        """Write scores as one more part, sorted by architecture.
+    def prepare(self) -> None:
+        """Make the folder and describe the table in it, so that what is in the way shows before any work is done.
 
         Raises:
             OSError: the folder cannot be written to.
         """
-        description = self.folder / "_table.json"
-        if not description.exists():
-            write_json(description, {**self.identity, "made_by": f"nas-exp {nas_exp.__version__}"})
+        write_json(self.folder / "_table.json", {**self.identity, "made_by": f"nas-exp {nas_exp.__version__}"})
+
+    def add(self, arch_index: Sequence[int], score: Sequence[float], seconds: Sequence[float]) -> None:
+        """Write scores as one more part, sorted by architecture, to a table that has been prepared.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
         order = np.argsort(np.asarray(arch_index), kind="stable")
         _write_part(
             self.folder,

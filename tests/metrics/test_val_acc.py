@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from nas_exp.benchmarks import Benchmark
+from nas_exp.errors import InputError
+from nas_exp.metrics.val_acc import val_acc
+from nas_exp.space import SIZE
+
+NOTHING = np.full(SIZE, np.nan)
+
+
+def test_it_costs_training_and_as_far_as_known_validation() -> None:
+    accuracy, train = np.linspace(0, 90, SIZE), np.linspace(50, 60, SIZE)
+    validation = np.where(np.arange(SIZE) % 2, 3.0, np.nan)
+    score, seconds = val_acc(Benchmark("made up", "cifar10", accuracy, NOTHING, NOTHING, train, validation))
+    np.testing.assert_array_equal(score, accuracy)
+    np.testing.assert_array_equal(seconds[1::2], train[1::2] + 3)
+    np.testing.assert_array_equal(seconds[::2], train[::2])
+
+
+def test_a_benchmark_without_it_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^metric=val_acc: benchmark=made up has no 12-epoch accuracies"):
+        val_acc(Benchmark("made up", "cifar10", *[NOTHING] * 5))
