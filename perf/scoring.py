@@ -1,0 +1,204 @@
+"""How fast architectures are scored: `python perf/scoring.py [--archs N] [--json FILE]`.
+
+Measures, in one run and on the same random architectures (batch 128, CIFAR-10 shapes): the plain forms of the metrics
+on two threads, their convolutions alone, and ours in one process and in two, one thread each. Prints medians and ratios.
+Run it on a machine that does nothing else.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import joblib  # noqa: E402
+import torch  # noqa: E402
+from omegaconf import OmegaConf  # noqa: E402
+
+from nas_exp.cells import effective_cell  # noqa: E402
+from nas_exp.config import Metric  # noqa: E402
+from nas_exp.images import MiniBatch  # noqa: E402
+from nas_exp.metrics import Batch  # noqa: E402
+from nas_exp.network import Network, initialise  # noqa: E402
+from nas_exp.scoring import Work, compute  # noqa: E402
+from nas_exp.space import SIZE, spec_of_index  # noqa: E402
+from perf import reference  # noqa: E402
+
+SIZES = {"C": 16, "N": 5, "num_classes": 10}
+BATCH_SIZE, IMAGE_SIZE = 128, 32
+PLAIN: dict[str, list[tuple[str, Callable[[Any, Batch], float]]]] = {
+    "relu": [("per layer", reference.relu_per_layer), ("concatenated", reference.relu_concatenated)],
+    "naswot": [("per layer", reference.relu_per_layer)],
+    "synflow": [("backward", reference.synflow)],
+    "grad_norm": [("backward", reference.grad_norm)],
+}
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Time the scoring of architectures.")
+    parser.add_argument("--archs", type=int, default=24, help="how many random architectures (24)")
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    arguments = parser.parse_args()
+    archs = random_architectures(arguments.archs)
+    batch = random_batch()
+    ours = {metric: work(metric, batch) for metric in PLAIN}
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as worker:
+        worker.submit(warm_up, list(ours.values())).result()
+        plain = {metric: measure_plain(metric, archs, batch) for metric in PLAIN}
+        floor = [1e3 * convolutions_alone(arch, batch) for arch in archs]
+        single = {metric: worker.submit(measure_ours, ours[metric], archs).result() for metric in PLAIN}
+        memory = worker.submit(peak_memory).result()
+    joblib.Parallel(n_jobs=2)(joblib.delayed(warm_up)(list(ours.values())) for _ in range(4))
+    pair = {metric: measure_pair(ours[metric], archs) for metric in PLAIN}
+    rows = [summarise(metric, plain[metric], single[metric], pair[metric], floor) for metric in PLAIN]
+    report(rows, floor, memory, len(archs))
+    if arguments.json:
+        figures = {"rows": rows, "convolutions_ms": statistics.median(floor), "peak_mb": memory, "archs": archs}
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def random_architectures(count: int) -> list[int]:
+    """Draw architectures that are different networks, as a scoring run would not compute one twice."""
+    drawn: dict[Any, int] = {}
+    for arch in np.random.default_rng(0).permutation(SIZE).tolist():
+        drawn.setdefault(effective_cell(spec_of_index(arch)), arch)
+        if len(drawn) == count:
+            break
+    return list(drawn.values())
+
+
+def random_batch() -> MiniBatch:
+    """Draw images of the right shape; what is on them makes no difference to the time."""
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((BATCH_SIZE, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=np.float32)
+    return MiniBatch(images, rng.integers(0, 10, BATCH_SIZE), digest="random")
+
+
+def work(name: str, batch: MiniBatch) -> Work:
+    """Return what scoring with the metric of that name in conf/ means."""
+    node: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "conf/metric" / f"{name}.yaml"))
+    metric = Metric(**{**node, "target": node.pop("_target_"), "seed": 0})
+    return Work(metric, SIZES, IMAGE_SIZE, batch if metric.input == "images" else None, "cpu")
+
+
+def warm_up(works: list[Work]) -> None:
+    """Import, draw the weights, and score one network with each metric."""
+    for each in works:
+        list(compute(each, [9000], n_jobs=1))
+
+
+def measure_ours(each: Work, archs: list[int]) -> list[float]:
+    """Return milliseconds a network, in this process."""
+    return [1e3 * scored.seconds for chunk in compute(each, archs, n_jobs=1) for scored in chunk]
+
+
+def measure_pair(each: Work, archs: list[int]) -> float:
+    """Return milliseconds of wall time a network with two processes."""
+    many = archs * 2 if each.metric.name != "synflow" else archs * 20
+    distinct = [(each, [arch]) for arch in many]  # as separate calls, so that repetitions are computed again
+    start = time.perf_counter()
+    joblib.Parallel(n_jobs=2, batch_size=1)(joblib.delayed(measure_ours)(*call) for call in distinct)
+    return 1e3 * (time.perf_counter() - start) / len(many)
+
+
+def measure_plain(metric: str, archs: list[int], images: MiniBatch) -> dict[str, list[float]]:
+    """Return milliseconds a network for each plain form of a metric, on two threads, construction included."""
+    torch.set_num_threads(2)
+    batch = Batch(torch.from_numpy(images.images), torch.from_numpy(images.labels))
+    if metric == "synflow":
+        batch = Batch(torch.ones(1, 3, IMAGE_SIZE, IMAGE_SIZE), torch.zeros(1, dtype=torch.int64))
+    times: dict[str, list[float]] = {}
+    for form, function in PLAIN[metric]:
+        for arch in [archs[0], *archs]:  # the first once more, to warm up
+            start = time.perf_counter()
+            network = Network(spec_of_index(arch), **SIZES)
+            initialise(network, 0)
+            function(network, batch)
+            times.setdefault(form, []).append(1e3 * (time.perf_counter() - start))
+        del times[form][0]
+    return times
+
+
+def convolutions_alone(arch: int, images: MiniBatch) -> float:
+    """Return the seconds that the convolutions of our form take on one thread, on inputs as they see them."""
+    torch.set_num_threads(1)
+    network = Network(spec_of_index(arch), **SIZES)
+    initialise(network, 0)
+    live = {edge for edge, _, _ in effective_cell(spec_of_index(arch)).edges}
+    for block in network.blocks:
+        for number, edge in enumerate(getattr(block, "edges", ())):
+            if number not in live and len(list(edge.children())):
+                edge.forward = lambda x: x * 0.0  # dead: not computed by us either
+    layers = [
+        (layer, x.contiguous(memory_format=torch.channels_last))
+        for layer, x in reference.convolutions_alone(network, Batch(torch.from_numpy(images.images), torch.empty(0)))
+    ]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    total = 0.0
+    with torch.no_grad():
+        for layer, x in layers:
+            layer(x)
+            start = time.perf_counter()
+            layer(x)
+            total += time.perf_counter() - start
+    return total
+
+
+def peak_memory() -> float:
+    """Return this process's largest resident size so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def summarise(metric: str, plain: dict[str, list[float]], single: list[float], pair: float, floor: list[float]) -> Row:
+    """Reduce the measurements of a metric to medians and ratios."""
+    row: Row = {"metric": metric, "one_process_ms": statistics.median(single), "two_processes_ms": pair}
+    row["two_over_one"] = statistics.mean(single) / pair
+    for form, times in plain.items():
+        row[f"plain {form} ms"] = statistics.median(times)
+        # per-network means on both sides, since two processes can only be timed over all of them
+        row[f"faster than {form}"] = statistics.mean(times) / pair
+    if metric in ("relu", "naswot"):
+        row["over_convolutions"] = statistics.median(ours / alone for ours, alone in zip(single, floor, strict=True))
+    return row
+
+
+def report(rows: list[Row], floor: list[float], memory: float, archs: int) -> None:
+    """Print the figures."""
+    print(
+        f"{archs} random architectures, C=16, N=5, batch {BATCH_SIZE}, {IMAGE_SIZE}x{IMAGE_SIZE}; {platform.machine()}"
+    )
+    print(
+        f"convolutions alone, one thread: {statistics.median(floor):.0f} ms; peak memory of a process: {memory:.0f} MB"
+    )
+    for row in rows:
+        print(
+            f"{row['metric']:<10} one process {row['one_process_ms']:7.1f} ms/network, "
+            f"two processes {row['two_processes_ms']:7.1f} ms/network = {1e3 / row['two_processes_ms']:5.1f} networks/s "
+            f"({row['two_over_one']:.2f}x one)"
+        )
+        for key, value in row.items():
+            if key.startswith("faster than"):
+                form = key.removeprefix("faster than ")
+                print(
+                    f"{'':<10} {value:5.1f}x faster than plain, {form}, two threads: {row[f'plain {form} ms']:.1f} ms"
+                )
+            elif key == "over_convolutions":
+                print(f"{'':<10} {value:5.2f}x its convolutions alone, one thread each")
+
+
+if __name__ == "__main__":
+    main()
