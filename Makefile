@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check install clean
+.PHONY: run test perf install clean
 
 run: $(VENV)/run-installed
 	$(BIN)/python run.py
@@ -13,6 +13,10 @@ test: $(VENV)/dev-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --durations=10
+
+# on a machine that does nothing else
+perf: $(VENV)/run-installed
+	$(BIN)/python perf/scoring.py
 
 install: $(VENV)/dev-installed
 

@@ -39,7 +39,7 @@ class Scorer:
         self._live = live
         self.computed = 0
         self.computing_seconds = 0.0
-        self._reported = 0.0
+        self._reported = time.monotonic()
 
     def __call__(self, arch_index: Sequence[int]) -> Sequence[float]:
         """Return the scores of architectures, in order.

@@ -201,7 +201,8 @@ def _prepare(handle: _WorkKey) -> tuple[Any, dict[str, Any], "Batch", Any]:
         images = torch.ones(1, 3, work.image_size, work.image_size)
         labels = torch.zeros(1, dtype=torch.int64)
     else:
-        images, labels = torch.from_numpy(work.images.images), torch.from_numpy(work.images.labels)
+        # joblib hands large arrays over as read-only maps, which torch does not like
+        images, labels = torch.tensor(work.images.images), torch.tensor(work.images.labels)
     images = images.to(device=work.device, dtype=dtype)
     images = images.contiguous(memory_format=memory_format(images))
     return function, arguments, Batch(images, labels.to(work.device)), dtype

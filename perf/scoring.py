@@ -1,7 +1,7 @@
 """How fast architectures are scored: `python perf/scoring.py [--archs N] [--json FILE]`.
 
 Measures, in one run and on the same random architectures (batch 128, CIFAR-10 shapes): the plain forms of the metrics
-on two threads, their convolutions alone, and ours in one process and in two, one thread each. Prints medians and ratios.
+on two threads, our convolutions alone, and ours in one process and in two, one thread each. Prints medians and ratios.
 Run it on a machine that does nothing else.
 """
 
@@ -91,7 +91,8 @@ def random_batch() -> MiniBatch:
 def work(name: str, batch: MiniBatch) -> Work:
     """Return what scoring with the metric of that name in conf/ means."""
     node: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "conf/metric" / f"{name}.yaml"))
-    metric = Metric(**{**node, "target": node.pop("_target_"), "seed": 0})
+    target = node.pop("_target_")
+    metric = Metric(**{**node, "target": target, "seed": 0})
     return Work(metric, SIZES, IMAGE_SIZE, batch if metric.input == "images" else None, "cpu")
 
 
@@ -141,7 +142,7 @@ def convolutions_alone(arch: int, images: MiniBatch) -> float:
     live = {edge for edge, _, _ in effective_cell(spec_of_index(arch)).edges}
     for block in network.blocks:
         for number, edge in enumerate(getattr(block, "edges", ())):
-            if number not in live and len(list(edge.children())):
+            if number not in live and any(edge.children()):
                 edge.forward = lambda x: x * 0.0  # dead: not computed by us either
     layers = [
         (layer, x.contiguous(memory_format=torch.channels_last))
@@ -181,13 +182,12 @@ def report(rows: list[Row], floor: list[float], memory: float, archs: int) -> No
     print(
         f"{archs} random architectures, C=16, N=5, batch {BATCH_SIZE}, {IMAGE_SIZE}x{IMAGE_SIZE}; {platform.machine()}"
     )
-    print(
-        f"convolutions alone, one thread: {statistics.median(floor):.0f} ms; peak memory of a process: {memory:.0f} MB"
-    )
+    alone = statistics.median(floor)
+    print(f"our convolutions alone, one thread: {alone:.0f} ms; peak memory of a process: {memory:.0f} MB")
     for row in rows:
         print(
-            f"{row['metric']:<10} one process {row['one_process_ms']:7.1f} ms/network, "
-            f"two processes {row['two_processes_ms']:7.1f} ms/network = {1e3 / row['two_processes_ms']:5.1f} networks/s "
+            f"{row['metric']:<10} one process {row['one_process_ms']:7.1f} ms/network, two processes "
+            f"{row['two_processes_ms']:7.1f} ms/network = {1e3 / row['two_processes_ms']:5.1f} networks/s "
             f"({row['two_over_one']:.2f}x one)"
         )
         for key, value in row.items():
