@@ -110,13 +110,15 @@ class Metric:
 
     `input` says where scores come from: `images` and `ones` feed an untrained network, `benchmark` reads accuracies
     that training has brought about; the fields that do not apply are None. `network` says what the function is given:
-    `cells`, a fast `nas_exp.cells.CellNetwork`, or `modules`, the same network as a `torch.nn.Module`.
+    `cells`, a fast `nas_exp.cells.CellNetwork`, or `modules`, the same network as a `torch.nn.Module`. `same_as` names
+    the function of another metric that gives the same scores in this space: the two share score tables.
     """
 
     name: str
     target: str
     input: str
     network: str | None = None
+    same_as: str | None = None
     batch_size: Annotated[int | None, AtLeast(2)] = None
     dtype: str | None = None
     seed: Annotated[int | None, AtLeast(0)] = None

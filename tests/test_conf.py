@@ -45,6 +45,16 @@ def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, me
     assert all(summary["finite"] == summary["computed"] == 2 for summary in summaries)
 
 
+def test_a_metric_that_is_the_same_as_another_shares_its_table(program: RunProgram, images: Path) -> None:
+    both = ("task=score", "task.archs=[9000,12345]", "metric.batch_size=8", "network.C=4", "network.N=1")
+    for metric in ("relu", "naswot"):
+        done = program(*both, f"metric={metric}", f"dataset.root={images}", f"name={metric}")
+        assert done.returncode == 0, done.stderr
+    summaries = [json.loads((images / f"outputs/{name}/summary.json").read_text()) for name in ("relu", "naswot")]
+    assert [summary["computed"] for summary in summaries] == [2, 0]
+    assert summaries[0]["table"] == summaries[1]["table"]
+
+
 @pytest.mark.parametrize("algo", files("algo"))
 def test_every_algorithm_searches_reproducibly(program: RunProgram, tmp_path: Path, algo: str) -> None:
     for name in ("a", "b"):
