@@ -1,12 +1,14 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from nas_exp.metrics import Batch
-from nas_exp.metrics.hamming_kernel import hamming_kernel
+from nas_exp.metrics.hamming_kernel import _CodeProducts, _PackedCodes, hamming_kernel, packed_distances
 from nas_exp.metrics.relu import relu
 from nas_exp.space import Spec
 from tests.metrics.hamming_reference import all_relus, log_det_kernel
@@ -73,3 +75,29 @@ def test_leaves_no_hook_behind() -> None:
     network = cell_network((3,) * 6, 0)
     relu(network, random_batch(0))
     assert not any(module._forward_pre_hooks for module in network.modules())
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.integers(1, 9), units=st.integers(1, 3000), seed=st.integers(0, 999))
+def test_packed_distances_count_differing_bits(rows: int, units: int, seed: int) -> None:
+    codes = np.random.default_rng(seed).integers(0, 2, (rows, units), dtype=bool)
+    expected = (codes[:, None] != codes[None, :]).sum(axis=-1)
+    assert np.array_equal(packed_distances(np.packbits(codes, axis=1)), np.triu(expected))
+
+
+def test_packed_distances_do_not_overflow() -> None:
+    # all bits of a block and more differ, which is the most that a lane can be asked to hold
+    units = 64 * 2048 * 2 + 8
+    bits = np.packbits(np.stack([np.zeros(units, dtype=bool), np.ones(units, dtype=bool)]), axis=1)
+    assert packed_distances(bits)[0, 1] == units
+
+
+def test_devices_that_multiply_codes_find_the_same_distances() -> None:
+    packed, products = _PackedCodes(), _CodeProducts()
+    generator = torch.Generator().manual_seed(0)
+    for times, channels in ((1, 3), (3, 8), (1, 5)):
+        x = torch.randn(6, channels, 4, 7, generator=generator).contiguous(memory_format=torch.channels_last)
+        packed.add(x, times)
+        products.add(x, times)
+    assert packed.units == products.units
+    assert torch.equal(packed.distances(6), products.distances(6))
