@@ -31,7 +31,8 @@ def batch_norm(x: Tensor) -> Tensor:
 
 def average_pool(x: Tensor) -> Tensor:
     """Average each 3x3 neighbourhood of (B, C, H, W), leaving out what lies beyond the border; keeps the size."""
-    if x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+    large = len(x) >= 16  # small batches are faster with torch's own pooling
+    if large and x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
         pooled: Tensor = _DepthwiseAverage.apply(x)
         return pooled
     return functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
@@ -147,6 +148,7 @@ class CellNetwork:
         observe: Observer | None = None,
         convolve: Callable[..., Tensor] = functional.conv2d,
         normalise: Callable[[Tensor], Tensor] = batch_norm,
+        after_block: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         """Map images (B, 3, H, W) to what the classifier sees, (B, 4C).
 
@@ -156,11 +158,14 @@ class CellNetwork:
             observe: is shown the output of every ReLU.
             convolve: stands for `torch.nn.functional.conv2d`.
             normalise: stands for BatchNorm.
+            after_block: is applied to what each block hands to the next.
         """
         walk = _Walk(self.cell, weights, observe or _see_nothing, convolve, normalise)
         x = walk.conv_bn(images, (0, 0, 3))
         for block in range(1, self._last):
             x = walk.reduction(x, block) if block % (self.N + 1) == 0 else walk.cell(x, block)
+            if after_block is not None:
+                x = after_block(x)
         return walk.relu(normalise(x), 1).mean((2, 3))
 
 

@@ -65,7 +65,7 @@ def main() -> None:
         plain = {metric: measure_plain(metric, archs, batch) for metric in PLAIN}
         floor = [1e3 * convolutions_alone(arch, batch) for arch in archs]
         single = {metric: workers.submit(measure_ours, ours[metric], archs).result() for metric in PLAIN}
-        pair = {metric: measure_pair(workers, ours[metric], archs * REPEATS.get(metric, 1)) for metric in PLAIN}
+        pair = {metric: measure_pair(workers, ours[metric], archs, REPEATS.get(metric, 1)) for metric in PLAIN}
         memory = max(workers.submit(peak_memory).result() for _ in range(4))
     rows = [summarise(metric, plain[metric], single[metric], pair[metric], floor) for metric in PLAIN]
     report(rows, floor, memory, len(archs))
@@ -105,19 +105,21 @@ def warm_up(works: list[Work]) -> None:
         list(compute(each, [9000], n_jobs=1))
 
 
-def measure_ours(each: Work, archs: list[int]) -> list[float]:
+def measure_ours(each: Work, archs: list[int], repeats: int = 1) -> list[float]:
     """Return milliseconds a network, in this process."""
-    return [1e3 * scored.seconds for chunk in compute(each, archs, n_jobs=1) for scored in chunk]
+    return [
+        1e3 * scored.seconds for _ in range(repeats) for chunk in compute(each, archs, n_jobs=1) for scored in chunk
+    ]
 
 
-def measure_pair(workers: ProcessPoolExecutor, each: Work, archs: list[int]) -> float:
+def measure_pair(workers: ProcessPoolExecutor, each: Work, archs: list[int], repeats: int) -> float:
     """Return milliseconds of wall time a network when two processes score at the same time."""
     lists = [archs, archs[::-1]]  # in opposite order, so that they do not do the same thing at the same moment
     start = time.perf_counter()
-    done = [workers.submit(measure_ours, each, part) for part in lists]
+    done = [workers.submit(measure_ours, each, part, repeats) for part in lists]
     for future in done:
         future.result()
-    return 1e3 * (time.perf_counter() - start) / sum(map(len, lists))
+    return 1e3 * (time.perf_counter() - start) / (repeats * sum(map(len, lists)))
 
 
 def measure_plain(metric: str, archs: list[int], images: MiniBatch) -> dict[str, list[float]]:

@@ -14,6 +14,7 @@ from nas_exp.cells import (
     effective_cell,
     memory_format,
 )
+from nas_exp.metrics import Batch
 from nas_exp.metrics.grad_norm import grad_norm
 from nas_exp.metrics.naswot import naswot
 from nas_exp.metrics.relu import relu
@@ -40,6 +41,29 @@ def test_metrics_are_the_same_on_cells_and_on_modules(name: str, spec: Spec, see
     batch = ones_batch() if name == "synflow" else random_batch(seed, batch_size)
     metric = METRICS[name]
     assert metric(cell_network_of(network), batch) == pytest.approx(metric(network, batch), rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(spec=SPECS, seed=SEEDS)
+def test_synflow_is_good_to_six_digits_in_single_precision(spec: Spec, seed: int) -> None:
+    # deep and wide enough to leave the range of float32, which ends at 3e38
+    drawn = {
+        dtype: draw_weights(seed % 3, C=16, N=5, num_classes=10, dtype=dtype, device="cpu")
+        for dtype in (torch.float32, torch.float64)
+    }
+    single, double = (
+        synflow(CellNetwork(spec, weights, N=5), Batch(torch.ones(1, 3, 8, 8, dtype=dtype), torch.zeros(1)))
+        for dtype, weights in drawn.items()
+    )
+    assert single == pytest.approx(double, rel=1e-6)
+
+
+def test_synflow_exceeds_the_range_of_single_precision() -> None:
+    drawn = draw_weights(0, C=16, N=8, num_classes=10, dtype=torch.float32, device="cpu")
+    score = synflow(CellNetwork((3,) * 6, drawn, N=8), Batch(torch.ones(1, 3, 8, 8), torch.zeros(1)))
+    assert 1e40 < score < float("inf")
+    deeper = draw_weights(0, C=4, N=100, num_classes=10, dtype=torch.float32, device="cpu")
+    assert synflow(CellNetwork((3,) * 6, deeper, N=100), Batch(torch.ones(1, 3, 8, 8), torch.zeros(1))) == float("inf")
 
 
 @settings(max_examples=10, deadline=None)
@@ -85,9 +109,11 @@ def test_a_dead_convolution_counts_its_relu() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("channels", "size"), [(3, 5), (16, 8), (1, 1)])
-def test_average_pool_and_its_gradient_are_torchs(dtype: torch.dtype, channels: int, size: int) -> None:
-    x = torch.randn(4, channels, size, size + 2, dtype=dtype, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(("batch_size", "channels", "size"), [(4, 3, 5), (16, 16, 8), (17, 1, 1), (64, 3, 4)])
+def test_average_pool_and_its_gradient_are_torchs(
+    dtype: torch.dtype, batch_size: int, channels: int, size: int
+) -> None:
+    x = torch.randn(batch_size, channels, size, size + 2, dtype=dtype, generator=torch.Generator().manual_seed(0))
     x = x.contiguous(memory_format=memory_format(x)).requires_grad_()
     expected = functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
     torch.testing.assert_close(average_pool(x), expected)

@@ -1,5 +1,6 @@
 """`synflow`: how much the weights of an untrained network pass on together, without data."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,37 +14,57 @@ from nas_exp.metrics import Batch
 
 
 def synflow(network: nn.Module | CellNetwork, batch: Batch) -> float:
-    """Return Σ|θ ⊙ ∂R/∂θ| over the weights θ of convolutions and linear layers, in float64.
+    """Return Σ|θ ⊙ ∂R/∂θ| over the weights θ of convolutions and linear layers.
 
     R is the sum of the logits when every parameter is replaced by its absolute value and BatchNorm by the identity.
-    The images are to be ones, shape (1, 3, H, W), in any dtype; labels are not used.
+    The images are to be ones, shape (1, 3, H, W); labels are not used. On a module everything is computed in float64.
+    On a cell network it is computed in the dtype of the images, with an exponent of its own, since the values exceed
+    the range of float32: in float32 the score is good to six digits. A score beyond the range of float64 is infinite.
 
     Source: the paper's equations 3 and 4, from Tanaka et al., *Pruning neural networks without any data by iteratively
     conserving synaptic flow* (2020); summed over the layers as in Abdelfattah et al., *Zero-Cost Proxies for
     Lightweight NAS* (2021).
     """
-    images = batch.images.to(torch.float64)
-    return _forward_mode(network, images) if isinstance(network, CellNetwork) else _reverse_mode(network, images)
+    if isinstance(network, CellNetwork):
+        return _forward_mode(network, batch.images)
+    return _reverse_mode(network, batch.images.to(torch.float64))
 
 
 def _forward_mode(network: CellNetwork, images: Tensor) -> float:
     """Compute Σ θ ∂R/∂θ as the derivative of R((1 + ε)θ) at ε = 0, without a backward pass.
 
-    All values are non-negative, so no absolute value is needed and every ReLU is the identity. A layer W maps x to Wx
-    and the derivative d of x to W(d + x). The batch holds both inputs, x and x + d.
+    All values are non-negative, so no absolute value is needed, every ReLU is the identity, and nothing cancels. A
+    layer W maps x to Wx and the derivative d of x to W(d + x). The batch holds both inputs, x and x + d.
     """
-    magnitudes = {position: weight.to(torch.float64).abs() for position, weight in network.weights.items()}
+    layers = network.layers()
+    magnitudes = {position: network.weights[position].to(images.dtype).abs() for position in layers}
+    exponent = 0
 
     def convolve(pair: Tensor, weight: Tensor, **geometry: Any) -> Tensor:
         pair = nn.functional.conv2d(pair, weight, **geometry)
-        pair[1] += pair[
-            0
-        ]  # from (Wx, W(d + x)), which are the layer's value and derivative, to the next layer's inputs
+        # (Wx, W(d + x)) are the layer's value and derivative; the next layer's inputs are the value and their sum
+        pair[1] += pair[0]
         return pair
 
+    def rescale(pair: Tensor) -> Tensor:
+        nonlocal exponent
+        _, power = math.frexp(float(pair.max()))
+        exponent += power
+        return pair * 2.0**-power
+
     with torch.no_grad():
-        pair = network.features(torch.cat([images, images]), weights=magnitudes, convolve=convolve, normalise=_identity)
-        return float((magnitudes[network.layers()[-1]] @ pair[1]).sum())
+        pair = network.features(
+            torch.cat([images, images]),
+            weights=magnitudes,
+            convolve=convolve,
+            normalise=_identity,
+            after_block=rescale,
+        )
+        flow = float((magnitudes[layers[-1]] @ pair[1]).sum(dtype=torch.float64))
+    try:
+        return math.ldexp(flow, exponent)
+    except OverflowError:
+        return math.inf
 
 
 def _reverse_mode(network: nn.Module, images: Tensor) -> float:
