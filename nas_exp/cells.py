@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas_exp.network import STAGES, Network, Position, draw, positions
-from nas_exp.space import AVG_POOL_3X3, EDGES, INPUT, NONE, NOR_CONV_1X1, NOR_CONV_3X3, OUTPUT
+from nas_exp.space import AVG_POOL_3X3, EDGES, INPUT, NOR_CONV_1X1, NOR_CONV_3X3, OUTPUT, live_edges
 
 KERNEL_SIZES = {NOR_CONV_1X1: 1, NOR_CONV_3X3: 3}
 
@@ -83,20 +83,9 @@ def effective_cell(spec: tuple[int, ...]) -> Cell:
     An edge is computed when the input reaches its source and something needs its target: the output, or a convolution,
     whose ReLU counts even if it leads nowhere.
     """
-    open_edges = [(i, j) for (i, j), op in zip(EDGES, spec, strict=True) if op != NONE]
     relus = [sum(i == node and op in KERNEL_SIZES for (i, _), op in zip(EDGES, spec, strict=True)) for node in range(3)]
-    reached, needed = {INPUT}, {OUTPUT} | {node for node, count in enumerate(relus) if count}
-    for i, j in open_edges:
-        if i in reached:
-            reached.add(j)
-    for i, j in sorted(open_edges, reverse=True):
-        if j in needed:
-            needed.add(i)
-    edges = tuple(
-        (position, i, op)
-        for position, ((i, j), op) in enumerate(zip(EDGES, spec, strict=True))
-        if op != NONE and i in reached and j in needed
-    )
+    read = [node for node, count in enumerate(relus) if count]
+    edges = tuple((edge, EDGES[edge][0], spec[edge]) for edge in live_edges(spec, sinks=(*read, OUTPUT)))
     return Cell(edges, tuple(relus))
 
 
@@ -160,7 +149,7 @@ class CellNetwork:
             normalise: stands for BatchNorm.
             after_block: is applied to what each block hands to the next.
         """
-        walk = _Walk(self.cell, weights, observe or _see_nothing, convolve, normalise)
+        walk = _Walk(self.cell, weights, observe, convolve, normalise)
         x = walk.conv_bn(images, (0, 0, 3))
         for block in range(1, self._last):
             x = walk.reduction(x, block) if block % (self.N + 1) == 0 else walk.cell(x, block)
@@ -175,7 +164,7 @@ class _Walk:
 
     plan: Cell
     weights: Mapping[Position, Tensor]
-    observe: Observer
+    observe: Observer | None
     convolve: Callable[..., Tensor]
     normalise: Callable[[Tensor], Tensor]
 
@@ -184,7 +173,8 @@ class _Walk:
 
     def relu(self, x: Tensor, edges: int) -> Tensor:
         rectified = functional.relu(x)
-        self.observe(rectified, edges)
+        if self.observe is not None:
+            self.observe(rectified, edges)
         return rectified
 
     def reduction(self, x: Tensor, block: int) -> Tensor:
@@ -216,10 +206,6 @@ class _Walk:
                 # convolutions that lead nowhere, or that nothing reaches, have their ReLUs all the same
                 self.relu(nodes[node] if node in nodes else torch.zeros_like(x), count)
         return nodes[OUTPUT] if OUTPUT in nodes else torch.zeros_like(x)
-
-
-def _see_nothing(rectified: Tensor, edges: int) -> None:
-    """Observe nothing."""
 
 
 @functools.lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ An architecture has three spellings, all of them used in the field:
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -128,25 +128,29 @@ def index_of_str(arch_str: str) -> int:
     return index_of_spec(spec_of_str(arch_str))
 
 
-def live_edges(spec: Sequence[int]) -> tuple[int, ...]:
+def live_edges(spec: Sequence[int], sinks: Collection[int] = (OUTPUT,)) -> tuple[int, ...]:
     """Return the positions in `EDGES` whose operations carry signal from the cell's input to its output.
 
-    An edge is live when its operation is not `none`, its source is reached from the input, and the output is reached
-    from its target, both along edges that are not `none`.
+    An edge is live when its operation is not `none`, its source is reached from the input, and a sink is reached from
+    its target, both along edges that are not `none`.
+
+    Args:
+        spec: the six operation numbers.
+        sinks: the nodes whose values are wanted.
     """
     open_edges = [(i, j) for (i, j), op in zip(EDGES, spec, strict=True) if op != NONE]
-    from_input, to_output = {INPUT}, {OUTPUT}
+    from_input, to_sink = {INPUT}, set(sinks)
     # EDGES is sorted by target, so one pass in each direction settles both sets
     for i, j in open_edges:
         if i in from_input:
             from_input.add(j)
     for i, j in sorted(open_edges, reverse=True):
-        if j in to_output:
-            to_output.add(i)
+        if j in to_sink:
+            to_sink.add(i)
     return tuple(
         position
         for position, ((i, j), op) in enumerate(zip(EDGES, spec, strict=True))
-        if op != NONE and i in from_input and j in to_output
+        if op != NONE and i in from_input and j in to_sink
     )
 
 

@@ -1,5 +1,8 @@
 """The fast network against the plain one."""
 
+import math
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,6 +24,7 @@ from nas_exp.metrics.relu import relu
 from nas_exp.metrics.synflow import synflow
 from nas_exp.network import Network, initialise
 from nas_exp.space import EDGES, OPERATIONS, Spec, TopologySpace, index_of_spec, live_edges
+from perf import reference
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch, random_batch
 
 METRICS = {"relu": relu, "naswot": naswot, "synflow": synflow, "grad_norm": grad_norm}
@@ -41,6 +45,27 @@ def test_metrics_are_the_same_on_cells_and_on_modules(name: str, spec: Spec, see
     batch = ones_batch() if name == "synflow" else random_batch(seed, batch_size)
     metric = METRICS[name]
     assert metric(cell_network_of(network), batch) == pytest.approx(metric(network, batch), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("plain", "metric"),
+    [
+        (reference.relu_per_layer, relu),
+        (reference.relu_concatenated, relu),
+        (reference.grad_norm, grad_norm),
+        (reference.synflow, synflow),
+    ],
+)
+@settings(max_examples=15, deadline=None)
+@given(spec=SPECS, seed=SEEDS)
+def test_what_speed_is_measured_against_computes_the_same(
+    plain: Callable[..., float], metric: Callable[..., float], spec: Spec, seed: int
+) -> None:
+    network = cell_network(spec, seed)
+    batch = ones_batch() if metric is synflow else random_batch(seed)
+    found, expected = metric(cell_network_of(network), batch), plain(network, batch)
+    # the plain determinant of a singular matrix may be that of its rounding errors
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-12) or (found == -math.inf and metric is relu)
 
 
 @settings(max_examples=40, deadline=None)
