@@ -14,10 +14,11 @@ from omegaconf import DictConfig
 
 import nas_exp
 from nas_exp.atomic import write_json
-from nas_exp.config import Config, check, register_schema
+from nas_exp.config import Config, check
 from nas_exp.errors import InputError
 from nas_exp.hydra_errors import is_about_arguments, one_line
 from nas_exp.report.table import print_table
+from nas_exp.schema import register_schema
 from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError
 from nas_exp.tasks import Summary
 
