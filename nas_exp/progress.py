@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import logging
+import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,9 @@ def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int]
     Yields:
         `advance(n)`, to be called when `n` more units are done.
     """
-    show = _bar if sys.stderr.isatty() else _log
+    # the jobs of a sweep share a terminal, and their bars would overwrite each other
+    alone = multiprocessing.parent_process() is None
+    show = _bar if alone and sys.stderr.isatty() else _log
     with show(description, total, unit) as advance:
         yield advance
 
