@@ -1,0 +1,52 @@
+"""The tables that come with the package are whole, and are what this code computes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas_exp.score_table import SHIPPED, ScoreTable
+from nas_exp.space import SIZE
+from tests.conftest import RunProgram
+
+TABLES = sorted(path.parent for path in SHIPPED.glob("*/*/_table.json"))
+SAMPLE = [9, 3210, 15000]
+
+
+def identity_of(folder: Path) -> dict[str, object]:
+    identity: dict[str, object] = json.loads((folder / "_table.json").read_text(encoding="utf-8"))
+    identity.pop("made_by")
+    return identity
+
+
+def test_synflow_ships_for_every_dataset() -> None:
+    shipped = {(identity_of(folder)["dataset"], identity_of(folder)["metric"]) for folder in TABLES}
+    assert {(dataset, "synflow") for dataset in ("cifar10", "cifar100", "imagenet16-120")} <= shipped
+
+
+@pytest.mark.parametrize("folder", TABLES, ids=lambda folder: folder.name)
+def test_a_shipped_table_is_whole_and_has_the_name_of_its_identity(folder: Path) -> None:
+    table = ScoreTable(SHIPPED, identity_of(folder))
+    assert table.folder == folder
+    scores = table.read()
+    assert scores.known.sum() == SIZE
+    assert np.all(scores.seconds > 0)
+    assert not np.isnan(scores.score).any()
+
+
+@pytest.mark.parametrize("folder", TABLES, ids=lambda folder: folder.name)
+def test_a_sample_of_a_shipped_table_is_computed_again(
+    program: RunProgram, request: pytest.FixtureRequest, tmp_path: Path, folder: Path
+) -> None:
+    identity = identity_of(folder)
+    places = []
+    if identity["input"] == "images":
+        places = [f"dataset.root={request.getfixturevalue('test_data') / 'images'}"]
+    # another version is another table, so nothing is read
+    chosen = (f"metric={identity['metric']}", f"dataset={identity['dataset']}", "metric.version=0", *places)
+    done = program("task=score", f"task.archs={SAMPLE}".replace(" ", ""), *chosen)
+    assert done.returncode == 0, done.stderr
+    again = ScoreTable(tmp_path / "data/scores", {**identity, "version": 0}).read()
+    assert np.flatnonzero(again.known).tolist() == SAMPLE
+    np.testing.assert_allclose(again.score[SAMPLE], ScoreTable(SHIPPED, identity).read().score[SAMPLE], rtol=1e-5)
