@@ -89,6 +89,18 @@ class ScoreTable:
             np.asarray(seconds, dtype=np.float32)[order],
         )
 
+    def copy_shipped(self, arch_index: Sequence[int]) -> None:
+        """Copy to the writable folder those of some scores that the package ships and the folder lacks.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        shipped, own = _read_parts(_parts(self._shipped)), _read_parts(_parts(self.folder))
+        copied = [arch for arch in arch_index if shipped.known[arch] and not own.known[arch]]
+        if copied:
+            self.prepare()
+            self.add(copied, shipped.score[copied].tolist(), shipped.seconds[copied].tolist())
+
     def merge(self) -> None:
         """Merge the parts of the writable folder into one. Safe beside readers and other writers."""
         parts = _parts(self.folder)

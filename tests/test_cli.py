@@ -314,6 +314,18 @@ def test_scoring_shows_how_far_it_is(program: RunProgram) -> None:
     assert "20 of 20 scores are there, 0 to compute" in again.stdout
 
 
+def test_shipped_scores_that_are_asked_for_are_copied(program: RunProgram, tmp_path: Path) -> None:
+    done = program("task=score", "task.archs=[9,15000]", "name=copied")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "outputs/copied/summary.json").read_text())
+    assert summary["computed"] == 0
+    assert sorted(scores_of(tmp_path / "data")) == [9, 15000]
+    part = only(tmp_path / "data", "scores/cifar10/synflow-*/part-*")
+    before = part.stat().st_mtime_ns
+    assert program("task=score", "task.archs=[15000]").returncode == 0
+    assert part.stat().st_mtime_ns == before
+
+
 def test_help_explains_every_choice_and_key(program: RunProgram) -> None:
     done = program("--help")
     assert done.returncode == 0

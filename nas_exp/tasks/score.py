@@ -29,6 +29,8 @@ def run(
 ) -> Summary:
     """Compute the scores that the table lacks, in `config.n_jobs` processes. What is there already stays.
 
+    Scores that the package ships are copied, so that the user's own table holds all that was asked for.
+
     Args:
         config: the metric and the dataset.
         folder: the job's folder.
@@ -60,6 +62,8 @@ def run(
         ):
             for chunk in live.compute(missing):
                 advance(len(chunk))
+    table.copy_shipped(selected)
+    table.merge()
     scores = table.read()
     return {
         "dataset": config.dataset.name,
