@@ -100,18 +100,12 @@ def _run_task(config: Config, folder: Path) -> Summary:
             "version": nas_exp.__version__,
         }
         write_json(folder / SUMMARY, summary)
-    except InputError as error:
-        note.write_text(f"{error}\n", encoding="utf-8")
-        raise
-    except OSError as error:
-        if error.filename is None:
-            note.write_text(traceback.format_exc(), encoding="utf-8")
+    except Exception as error:
+        told = InputError(_about_file(error)) if isinstance(error, OSError) and error.filename is not None else error
+        note.write_text(f"{told}\n" if isinstance(told, InputError) else traceback.format_exc(), encoding="utf-8")
+        if told is error:
             raise
-        note.write_text(f"{_about_file(error)}\n", encoding="utf-8")
-        raise InputError(_about_file(error)) from error
-    except Exception:
-        note.write_text(traceback.format_exc(), encoding="utf-8")
-        raise
+        raise told from error
     note.unlink(missing_ok=True)
     return summary
 

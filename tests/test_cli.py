@@ -1,6 +1,5 @@
 """The command line as a user meets it: real processes, real files."""
 
-import csv
 import json
 import os
 import re
@@ -14,23 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import ROOT, RunProgram
-
-SMALL = ("network.C=4", "network.N=1")
-"""A network that is scored in a few milliseconds."""
-
-
-def only(folder: Path, pattern: str) -> Path:
-    (found,) = folder.glob(pattern)
-    return found
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def without_seconds(path: Path) -> list[dict[str, str]]:
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows(path)]
+from tests.job_files import SMALL, only, rows, scores_of, without_seconds
 
 
 def test_a_search_writes_its_four_files_and_prints_a_table(program: RunProgram, tmp_path: Path) -> None:
@@ -158,37 +141,6 @@ def test_bad_input_leaves_an_earlier_result_alone(program: RunProgram, tmp_path:
     assert (tmp_path / "outputs/kept/summary.json").read_bytes() == before
 
 
-def test_a_sweep_runs_every_combination_once_and_closes_with_one_table(program: RunProgram, tmp_path: Path) -> None:
-    sweep = ("-m", "metric=synflow,synflow", "algo=rs,rea", "algo.N=20", "runs=2", "name=all", *SMALL)
-    done = program(*sweep)
-    assert done.returncode == 0, done.stderr
-    assert "2 of 2 jobs finished" in done.stdout
-    results = rows(tmp_path / "multirun_sweeps/all/results.csv")
-    assert [row["algo"] for row in results] == ["rs", "rea"]
-    for row in results:
-        summary = json.loads((tmp_path / "multirun_sweeps/all" / row["job"] / "summary.json").read_text())
-        assert row["best_arch_str"] == summary["best_arch_str"]
-        assert float(row["val_acc_mean"]) == summary["val_acc_mean"]
-    parts = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("part-*")}
-    assert parts
-    again = program(*sweep)
-    assert "they are kept" not in again.stdout
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("part-*")} == parts
-
-
-def test_a_failed_job_leaves_the_others_and_is_named(program: RunProgram, tmp_path: Path) -> None:
-    done = program("-m", "metric=val_acc,synflow", "algo.N=20", "runs=1", "name=mixed", *SMALL)
-    assert done.returncode == 1
-    assert "1 of 2 jobs finished" in done.stdout
-    assert "metric=val_acc,algo.N=20" in done.stderr
-    assert "benchmark=bundled has no 12-epoch accuracies" in done.stderr
-    assert "Traceback" not in done.stderr
-    (row,) = rows(tmp_path / "multirun_sweeps/mixed/results.csv")
-    assert row["metric"] == "synflow"
-    error = only(tmp_path / "multirun_sweeps/mixed", "metric=val_acc*/error.txt").read_text()
-    assert error.count("\n") == 1
-
-
 def test_the_same_command_gives_the_same_bytes(program: RunProgram, tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert program("algo.N=40", "runs=3", f"name={name}", *SMALL).returncode == 0
@@ -198,11 +150,6 @@ def test_the_same_command_gives_the_same_bytes(program: RunProgram, tmp_path: Pa
     assert (a / "trajectory.png").read_bytes() == (b / "trajectory.png").read_bytes()
     assert program("algo.N=40", "runs=3", "name=c", "seed=1", "metric.seed=0", *SMALL).returncode == 0
     assert without_seconds(a / "runs.csv") != without_seconds(tmp_path / "outputs/c/runs.csv")
-
-
-def scores_of(folder: Path) -> dict[int, float]:
-    table = pq.read_table(only(folder, "scores/cifar10/*"), columns=["arch_index", "score"]).to_pydict()
-    return dict(zip(table["arch_index"], table["score"], strict=True))
 
 
 def test_scores_do_not_depend_on_processes_order_or_parts(program: RunProgram, tmp_path: Path) -> None:
@@ -245,64 +192,6 @@ def test_a_killed_scoring_is_resumed_and_ends_the_same(program: RunProgram, tmp_
     done = program("task=score", "task.limit=1500", *SMALL, NAS_EXP_DATA=str(tmp_path / "undisturbed"))
     assert done.returncode == 0, done.stderr
     assert scores_of(tmp_path / "data") == scores_of(tmp_path / "undisturbed")
-
-
-def test_a_killed_worker_is_told_and_the_table_still_closes(program: RunProgram, tmp_path: Path) -> None:
-    (tmp_path / "deadly.py").write_text(
-        "import os, signal\ndef search(score, space, rng, *, N: int):\n    os.kill(os.getpid(), signal.SIGKILL)\n",
-        encoding="utf-8",
-    )
-    (tmp_path / "algo").mkdir()
-    (tmp_path / "algo/deadly.yaml").write_text("name: deadly\n_target_: deadly.search\nN: 1\n", encoding="utf-8")
-    done = program(
-        "--config-dir", str(tmp_path), "-m", "algo=rs,deadly", "algo.N=5", "runs=1", "name=dead", *SMALL,
-        PYTHONPATH=str(tmp_path),
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "jobs finished" in done.stdout
-    assert "the sweep ended with TerminatedWorkerError" in done.stderr
-    assert (tmp_path / "multirun_sweeps/dead/results.csv").exists()
-
-
-def test_a_sweep_that_could_not_start_does_not_count_earlier_results(program: RunProgram, tmp_path: Path) -> None:
-    sweep = ("-m", "algo.N=5,6", "runs=1", "name=again", *SMALL)
-    assert program(*sweep).returncode == 0
-    done = program(*sweep, "hydra.launcher.n_jobs=0")
-    assert done.returncode == 1
-    assert "0 of 2 jobs finished" in done.stdout
-    assert done.stderr.count("the sweep ended with ValueError") == 2
-
-
-def test_flags_may_stand_anywhere(program: RunProgram, tmp_path: Path) -> None:
-    assert program("algo=rs", "-m", "algo.N=2,3", "runs=1", "name=flag", *SMALL).returncode == 0
-    assert len(rows(tmp_path / "multirun_sweeps/flag/results.csv")) == 2
-
-
-def test_an_interrupted_sweep_still_closes(program: RunProgram, tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text(
-        "import time\ndef search(score, space, rng, *, N: int):\n    time.sleep(300)\n", encoding="utf-8"
-    )
-    (tmp_path / "algo").mkdir()
-    (tmp_path / "algo/slow.yaml").write_text("name: slow\n_target_: slow.search\nN: 1\n", encoding="utf-8")
-    process = subprocess.Popen(
-        [
-            sys.executable, str(ROOT / "run.py"), "--config-dir", str(tmp_path), "-m", "algo=rs,slow", "algo.N=5",
-            "runs=1", "name=cut", *SMALL,
-        ],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path), "NAS_EXP_DATA": str(tmp_path / "data")},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # where the tests run in the background, Ctrl-C is ignored, and children inherit that
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("multirun_sweeps/cut/algo=rs*/summary.json")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "1 of 2 jobs finished" in stdout
-    assert "error: interrupted" in stderr
-    assert len(rows(tmp_path / "multirun_sweeps/cut/results.csv")) == 1
 
 
 def test_scoring_shows_how_far_it_is(program: RunProgram) -> None:
@@ -374,24 +263,6 @@ def test_an_imported_archive_is_searched(program: RunProgram, tmp_path: Path, te
     # the best of the three by 12-epoch accuracy; the other two have 63.364 and 63.278
     assert row["arch_str"] == "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|none~0|nor_conv_1x1~1|none~2|"
     assert float(row["score"]) == pytest.approx(72.876, abs=1e-3)
-
-
-def test_metrics_with_images_are_scored_live_in_a_sweep(program: RunProgram, tmp_path: Path, test_data: Path) -> None:
-    sweep = (
-        "-m", "metric=relu,naswot,grad_norm", f"dataset.root={test_data / 'images'}", "metric.batch_size=8",
-        "runs=1", "algo.N=10", "algo.P=5", *SMALL,
-    )  # fmt: skip
-    done = program(*sweep, "name=first")
-    assert done.returncode == 0, done.stderr
-    results = rows(tmp_path / "multirun_sweeps/first/results.csv")
-    assert [row["metric"] for row in results] == ["relu", "naswot", "grad_norm"]
-    again = program(*sweep, "name=second")
-    assert "they are kept" in done.stdout
-    assert "they are kept" not in again.stdout
-    for row in results:
-        folder = f"{row['job']}/runs.csv"
-        first, second = (tmp_path / "multirun_sweeps" / name / folder for name in ("first", "second"))
-        assert without_seconds(first) == without_seconds(second)
 
 
 def test_correlations_are_printed_for_every_accuracy_there_is(program: RunProgram, tmp_path: Path) -> None:

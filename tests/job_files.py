@@ -1,0 +1,28 @@
+"""Reading what jobs have written."""
+
+import csv
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+SMALL = ("network.C=4", "network.N=1")
+"""A network that is scored in a few milliseconds."""
+
+
+def only(folder: Path, pattern: str) -> Path:
+    (found,) = folder.glob(pattern)
+    return found
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def without_seconds(path: Path) -> list[dict[str, str]]:
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows(path)]
+
+
+def scores_of(folder: Path) -> dict[int, float]:
+    table = pq.read_table(only(folder, "scores/cifar10/*"), columns=["arch_index", "score"]).to_pydict()
+    return dict(zip(table["arch_index"], table["score"], strict=True))
