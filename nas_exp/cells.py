@@ -4,6 +4,7 @@
 
 * operations that carry no signal are not computed;
 * a node's ReLU, and its average pooling, are computed once, however many edges leave the node;
+* BatchNorms and the additions behind them are one operation (`layers`);
 * weights are shared by all networks of a process, since they belong to positions.
 """
 
@@ -12,81 +13,65 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nas_exp.layers import average_pool, memory_format, normalised_sum
 from nas_exp.network import STAGES, Network, Position, draw, positions
 from nas_exp.space import AVG_POOL_3X3, EDGES, INPUT, NOR_CONV_1X1, NOR_CONV_3X3, OUTPUT, live_edges
 
 KERNEL_SIZES = {NOR_CONV_1X1: 1, NOR_CONV_3X3: 3}
 
 
-def batch_norm(x: Tensor) -> Tensor:
-    """Normalise each channel of (B, C, H, W) by its own statistics; no weight and bias, which start at 1 and 0."""
-    return functional.batch_norm(x, None, None, training=True)
-
-
-def average_pool(x: Tensor) -> Tensor:
-    """Average each 3x3 neighbourhood of (B, C, H, W), leaving out what lies beyond the border; keeps the size."""
-    large = len(x) >= 16  # small batches are faster with torch's own pooling
-    if large and x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
-        pooled: Tensor = _DepthwiseAverage.apply(x)
-        return pooled
-    return functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-
-
-class _DepthwiseAverage(torch.autograd.Function):
-    """`avg_pool2d` as a convolution, which takes a third of the time: oneDNN has a good one, and no such pooling.
-
-    Sums over neighbourhoods are symmetric, so the backward pass is the forward pass with the division first.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.window, ctx.share = _window(x.shape[1], x.shape[2], x.shape[3])
-        return functional.conv2d(x, ctx.window, padding=1, groups=x.shape[1]).mul_(ctx.share)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (gradient,) = gradients
-        return functional.conv2d(gradient * ctx.share, ctx.window, padding=1, groups=gradient.shape[1])
-
-
-@functools.lru_cache(maxsize=16)
-def _window(channels: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Return a 3x3 window of ones for each channel, and 1 over the number of neighbours of each place (1, 1, H, W)."""
-    ones = torch.ones(1, 1, height, width)
-    return torch.ones(channels, 1, 3, 3), 1 / functional.conv2d(ones, torch.ones(1, 1, 3, 3), padding=1)
-
-
 Observer = Callable[[Tensor, int], None]
-"""Is called with the output of a ReLU (B, C, H, W) and the number of edges that apply this ReLU."""
+"""Is called with the input or the output of a ReLU (B, C, H, W) and the number of edges that apply this ReLU."""
+
+Combine = Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]
+"""Adds up what convolutions give, normalised, and other tensors, as `layers.normalised_sum` does."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """What has to be computed of a cell. Two specs with equal cells make equal networks."""
 
-    edges: tuple[tuple[int, int, int], ...]
-    """(position in `space.EDGES`, source, operation) of each edge that is computed, in the order of `space.EDGES`."""
+    edges: tuple[tuple[int, tuple[tuple[int, int, int], ...]], ...]
+    """For each node that is reached, in order: the node, and (position in `space.EDGES`, source, operation) of each
+    edge into it that is computed."""
     relus: tuple[int, ...]
-    """For each node but the last, how many convolutions read it, those included that lead nowhere."""
+    """For each node but the last, how many convolutions that count read it."""
+    only_convolved: frozenset[int]
+    """Nodes that nothing but convolutions reads."""
+
+    @property
+    def computed(self) -> list[tuple[int, int, int]]:
+        """(position in `space.EDGES`, source, operation) of all edges that are computed."""
+        return [edge for _, into in self.edges for edge in into]
 
 
 @functools.lru_cache(maxsize=16384)
-def effective_cell(spec: tuple[int, ...]) -> Cell:
+def effective_cell(spec: tuple[int, ...], *, dead_relus: bool = True) -> Cell:
     """Return what has to be computed of an architecture's cell.
 
-    An edge is computed when the input reaches its source and something needs its target: the output, or a convolution,
-    whose ReLU counts even if it leads nowhere.
+    An edge is computed when the input reaches its source and the output needs its target.
+
+    Args:
+        spec: the six operation numbers, in the order of `space.EDGES`.
+        dead_relus: whether a convolution that leads nowhere still needs its source, whose ReLU counts.
     """
-    relus = [sum(i == node and op in KERNEL_SIZES for (i, _), op in zip(EDGES, spec, strict=True)) for node in range(3)]
-    read = [node for node, count in enumerate(relus) if count]
-    edges = tuple((edge, EDGES[edge][0], spec[edge]) for edge in live_edges(spec, sinks=(*read, OUTPUT)))
-    return Cell(edges, tuple(relus))
+    convolutions = [edge for edge, op in enumerate(spec) if op in KERNEL_SIZES]
+    live = live_edges(spec, sinks=[OUTPUT, *(EDGES[edge][0] for edge in convolutions if dead_relus)])
+    counted = convolutions if dead_relus else [edge for edge in convolutions if edge in live]
+    edges: dict[int, list[tuple[int, int, int]]] = {}
+    for edge in live:
+        source, target = EDGES[edge]
+        edges.setdefault(target, []).append((edge, source, spec[edge]))
+    return Cell(
+        edges=tuple((target, tuple(into)) for target, into in edges.items()),
+        relus=tuple(sum(EDGES[edge][0] == node for edge in counted) for node in range(OUTPUT)),
+        only_convolved=frozenset(range(OUTPUT)) - {EDGES[edge][0] for edge in live if edge not in convolutions},
+    )
 
 
 class CellNetwork:
@@ -96,17 +81,20 @@ class CellNetwork:
         spec: the six operation numbers, in the order of `space.EDGES`.
         weights: by position; more than the architecture needs does no harm.
         N: cells a stage.
+        dead_relus: whether the ReLUs of convolutions that lead nowhere are observed.
     """
 
-    def __init__(self, spec: Sequence[int], weights: Mapping[Position, Tensor], *, N: int) -> None:
-        self.cell = effective_cell(tuple(spec))
+    def __init__(
+        self, spec: Sequence[int], weights: Mapping[Position, Tensor], *, N: int, dead_relus: bool = True
+    ) -> None:
+        self.cell = effective_cell(tuple(spec), dead_relus=dead_relus)
         self.weights = weights
         self.N = N
         self._last = STAGES * N + STAGES
 
     def layers(self) -> list[Position]:
         """Return the positions of the weights (not the bias) that a signal passes, in the order of the network."""
-        convolutions = [(edge, KERNEL_SIZES[op]) for edge, _, op in self.cell.edges if op in KERNEL_SIZES]
+        convolutions = [(edge, KERNEL_SIZES[op]) for edge, _, op in self.cell.computed if op in KERNEL_SIZES]
         found = [(0, 0, 3)]
         for block in range(1, self._last):
             if block % (self.N + 1) == 0:
@@ -136,7 +124,7 @@ class CellNetwork:
         weights: Mapping[Position, Tensor],
         observe: Observer | None = None,
         convolve: Callable[..., Tensor] = functional.conv2d,
-        normalise: Callable[[Tensor], Tensor] = batch_norm,
+        combine: Combine = normalised_sum,
         after_block: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         """Map images (B, 3, H, W) to what the classifier sees, (B, 4C).
@@ -146,65 +134,71 @@ class CellNetwork:
             weights: by position.
             observe: is shown the output of every ReLU.
             convolve: stands for `torch.nn.functional.conv2d`.
-            normalise: stands for BatchNorm.
+            combine: stands for BatchNorm and addition.
             after_block: is applied to what each block hands to the next.
         """
-        walk = _Walk(self.cell, weights, observe, convolve, normalise)
-        x = walk.conv_bn(images, (0, 0, 3))
+        walk = _Walk(self.cell, weights, observe, convolve, combine)
+        x = combine([walk.convolution(images, (0, 0, 3))], [])
         for block in range(1, self._last):
             x = walk.reduction(x, block) if block % (self.N + 1) == 0 else walk.cell(x, block)
             if after_block is not None:
                 x = after_block(x)
-        return walk.relu(normalise(x), 1).mean((2, 3))
+        return walk.relu(combine([x], []), 1, in_place=True).mean((2, 3))
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """One forward pass: the blocks, with what the caller has put in the place of their parts."""
+    """One forward pass: the blocks, with what the caller has put in the place of their parts.
+
+    Blocks may overwrite their input. Only memory that nobody else holds is ever overwritten.
+    """
 
     plan: Cell
     weights: Mapping[Position, Tensor]
     observe: Observer | None
     convolve: Callable[..., Tensor]
-    normalise: Callable[[Tensor], Tensor]
+    combine: Combine
 
-    def conv_bn(self, x: Tensor, position: Position, stride: int = 1) -> Tensor:
-        return self.normalise(self.convolve(x, self.weights[position], stride=stride, padding=position[2] // 2))
+    def convolution(self, x: Tensor, position: Position, stride: int = 1) -> Tensor:
+        return self.convolve(x, self.weights[position], stride=stride, padding=position[2] // 2)
 
-    def relu(self, x: Tensor, edges: int) -> Tensor:
-        rectified = functional.relu(x)
+    def relu(self, x: Tensor, edges: int, *, in_place: bool = False) -> Tensor:
+        rectified = functional.relu(x, inplace=in_place)
         if self.observe is not None:
             self.observe(rectified, edges)
         return rectified
 
     def reduction(self, x: Tensor, block: int) -> Tensor:
-        a = self.conv_bn(self.relu(x, 1), (block, 0, 3), stride=2)
-        b = self.conv_bn(self.relu(a, 1), (block, 1, 3))
-        return self.convolve(functional.avg_pool2d(x, 2, 2), self.weights[block, 2, 1]) + b
+        shortcut = self.convolution(functional.avg_pool2d(x, 2, 2), (block, 2, 1))
+        a = self.combine([self.convolution(self.relu(x, 1), (block, 0, 3), stride=2)], [])
+        b = self.convolution(self.relu(a, 1, in_place=True), (block, 1, 3))
+        return self.combine([b], [shortcut])
 
     def cell(self, x: Tensor, block: int) -> Tensor:
         nodes, rectified, pooled = {INPUT: x}, dict[int, Tensor](), dict[int, Tensor]()
-        for edge, source, op in self.plan.edges:
-            value = nodes[source]
-            if op == AVG_POOL_3X3:
-                if source not in pooled:
-                    pooled[source] = average_pool(value)
-                value = pooled[source]
-            elif op in KERNEL_SIZES:
-                if source not in rectified:
-                    rectified[source] = self.relu(value, self.plan.relus[source])
-                value = self.conv_bn(rectified[source], (block, edge, KERNEL_SIZES[op]))
-            target = EDGES[edge][1]
-            if target not in nodes:
-                nodes[target] = value
-            elif op in KERNEL_SIZES:
-                nodes[target] = value.add_(nodes[target])  # nobody else holds what the convolution has just returned
-            else:
-                nodes[target] = nodes[target] + value
-        for node, count in enumerate(self.plan.relus):
-            if count and node not in rectified:
-                # convolutions that lead nowhere, or that nothing reaches, have their ReLUs all the same
-                self.relu(nodes[node] if node in nodes else torch.zeros_like(x), count)
+        own = {INPUT}  # nodes whose memory is theirs alone
+        for target, edges in self.plan.edges:
+            convolved, others = list[Tensor](), list[Tensor]()
+            for edge, source, op in edges:
+                if op == AVG_POOL_3X3:
+                    if source not in pooled:
+                        pooled[source] = average_pool(nodes[source])
+                    others.append(pooled[source])
+                elif op in KERNEL_SIZES:
+                    if source not in rectified:
+                        in_place = source in own and source in self.plan.only_convolved
+                        rectified[source] = self.relu(nodes[source], self.plan.relus[source], in_place=in_place)
+                    convolved.append(self.convolution(rectified[source], (block, edge, KERNEL_SIZES[op])))
+                else:
+                    others.append(nodes[source])
+            nodes[target] = self.combine(convolved, others)
+            if convolved or len(others) > 1:
+                own.add(target)
+        if self.observe is not None:
+            for node, count in enumerate(self.plan.relus):
+                if count and node not in rectified:
+                    # convolutions that lead nowhere, or that nothing reaches, have their ReLUs all the same
+                    self.observe(nodes[node] if node in nodes else torch.zeros_like(x), count)
         return nodes[OUTPUT] if OUTPUT in nodes else torch.zeros_like(x)
 
 
@@ -235,11 +229,6 @@ def draw_weights(
         weight = draw(seed, position, shape, fan_in).to(device=device, dtype=dtype)
         weights[position] = weight.contiguous(memory_format=memory_format(weight))
     return MappingProxyType(weights)
-
-
-def memory_format(x: Tensor) -> torch.memory_format:
-    """Return the memory format in which this code is fastest: on a CPU, channels last halves a forward pass."""
-    return torch.channels_last if x.ndim == 4 and x.device.type == "cpu" else torch.contiguous_format
 
 
 def cell_network_of(network: Network) -> CellNetwork:

@@ -39,6 +39,11 @@ class Work:
     """The mini-batch; None for metrics that see an image of ones."""
     device: str
 
+    @property
+    def dead_relus(self) -> bool:
+        """Whether the network that the metric sees has the ReLUs of convolutions that lead nowhere."""
+        return self.metric.network != "live_cells"
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -130,13 +135,14 @@ def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[l
 
 def _equal_networks(work: Work, arch_index: Sequence[int]) -> list[list[int]]:
     """Group architectures whose networks a metric cannot tell apart; with modules, which have all parts, none."""
-    if work.metric.network != "cells":
+    if work.metric.network == "modules":
         return [[int(arch)] for arch in arch_index]
     from nas_exp.cells import effective_cell
 
     groups: dict[Any, list[int]] = {}
     for arch in arch_index:
-        groups.setdefault(effective_cell(spec_of_index(arch)), []).append(int(arch))
+        cell = effective_cell(spec_of_index(arch), dead_relus=work.dead_relus)
+        groups.setdefault(cell, []).append(int(arch))
     return list(groups.values())
 
 
@@ -155,11 +161,12 @@ def _score(work: Work, arch: int) -> float:
     metric, arguments, batch, dtype = _prepare(_WorkKey(work))
     spec, seed = spec_of_index(arch), work.metric.seed
     assert seed is not None
-    if work.metric.network == "cells":
+    if work.metric.network != "modules":
         from nas_exp.cells import CellNetwork, draw_weights
 
         weights = draw_weights(seed, **work.network, dtype=dtype, device=work.device)
-        return float(metric(CellNetwork(spec, weights, N=work.network["N"]), batch, **arguments))
+        cells = CellNetwork(spec, weights, N=work.network["N"], dead_relus=work.dead_relus)
+        return float(metric(cells, batch, **arguments))
     from nas_exp.network import Network, initialise
 
     network = Network(spec, **work.network)
@@ -185,7 +192,7 @@ def _prepare(handle: _WorkKey) -> tuple[Any, dict[str, Any], "Batch", Any]:
     """Do once what all architectures of a chunk share: the function, its input on the device, the thread count."""
     import torch
 
-    from nas_exp.cells import memory_format
+    from nas_exp.layers import memory_format
     from nas_exp.metrics import Batch
 
     work = handle.work

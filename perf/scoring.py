@@ -145,7 +145,7 @@ def convolutions_alone(arch: int, images: MiniBatch) -> float:
     torch.set_num_threads(1)
     network = Network(spec_of_index(arch), **SIZES)
     initialise(network, 0)
-    live = {edge for edge, _, _ in effective_cell(spec_of_index(arch)).edges}
+    live = {edge for edge, _, _ in effective_cell(spec_of_index(arch)).computed}
     for block in network.blocks:
         for number, edge in enumerate(getattr(block, "edges", ())):
             if number not in live and any(edge.children()):

@@ -11,12 +11,11 @@ from torch.nn import functional
 
 from nas_exp.cells import (
     CellNetwork,
-    average_pool,
     cell_network_of,
     draw_weights,
     effective_cell,
-    memory_format,
 )
+from nas_exp.layers import average_pool, memory_format
 from nas_exp.metrics import Batch
 from nas_exp.metrics.grad_norm import grad_norm
 from nas_exp.metrics.naswot import naswot
@@ -120,7 +119,7 @@ def test_equal_cells_are_equal_scores() -> None:
 
 @given(spec=SPECS)
 def test_live_edges_and_only_what_relus_need_are_computed(spec: Spec) -> None:
-    computed = {edge for edge, _, _ in effective_cell(spec).edges}
+    computed = {edge for edge, _, _ in effective_cell(spec).computed}
     assert set(live_edges(spec)) <= computed
     if not any(OPERATIONS[op].startswith("nor_conv") for op in spec):
         assert set(live_edges(spec)) == computed
@@ -130,7 +129,7 @@ def test_a_dead_convolution_counts_its_relu() -> None:
     dead_end = (3, 0, 2, 1, 0, 0)  # input -3x3-> node 1 -1x1-> node 2, which goes nowhere
     cell = effective_cell(dead_end)
     assert cell.relus == (1, 1, 0)
-    assert [edge for edge, _, _ in cell.edges] == [EDGES.index((0, 1)), EDGES.index((0, 3))]
+    assert [edge for edge, _, _ in cell.computed] == [EDGES.index((0, 1)), EDGES.index((0, 3))]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

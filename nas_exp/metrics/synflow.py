@@ -1,7 +1,8 @@
 """`synflow`: how much the weights of an untrained network pass on together, without data."""
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,7 +58,7 @@ def _forward_mode(network: CellNetwork, images: Tensor) -> float:
             torch.cat([images, images]),
             weights=magnitudes,
             convolve=convolve,
-            normalise=_identity,
+            combine=_add,
             after_block=rescale,
         )
         flow = float((magnitudes[layers[-1]] @ pair[1]).sum(dtype=torch.float64))
@@ -76,6 +77,16 @@ def _reverse_mode(network: nn.Module, images: Tensor) -> float:
     gradients = torch.autograd.grad(flow, weights, allow_unused=True)
     saliences = [w.detach() * g for w, g in zip(weights, gradients, strict=True) if g is not None]
     return float(sum(salience.abs().sum() for salience in saliences))
+
+
+def _add(convolved: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+    """Add up all tensors, BatchNorm being left out; into the first of `convolved`, which nobody else holds."""
+    if not convolved:
+        return functools.reduce(torch.add, others)
+    first, *rest = convolved
+    for x in (*rest, *others):
+        first += x
+    return first
 
 
 @contextmanager
