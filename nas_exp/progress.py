@@ -67,10 +67,10 @@ def _log(description: str, total: int, unit: str) -> Iterator[Callable[[int], No
     def report(now: float) -> None:
         elapsed = now - started
         if done < total:
-            left = _duration(elapsed / done * (total - done)) if done else "unknown time"
+            left = duration(elapsed / done * (total - done)) if done else "unknown time"
             ending = f"{left} left"
         else:
-            ending = f"done in {_duration(elapsed)}"
+            ending = f"done in {duration(elapsed)}"
         _logger.info("%s: %d/%d %s, %s, %s", description, done, total, unit, _rate(done, elapsed, unit), ending)
 
     def advance(count: int) -> None:
@@ -92,5 +92,6 @@ def _rate(done: int, elapsed: float, unit: str) -> str:
     return f"{done / elapsed if elapsed > 0 else 0.0:.1f} {unit}/s"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write seconds as hours, minutes and seconds."""
     return str(datetime.timedelta(seconds=round(seconds)))

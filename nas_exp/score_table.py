@@ -67,6 +67,17 @@ class ScoreTable:
         """
         return _read_parts([part for folder in (self._shipped, self.folder) for part in _parts(folder)])
 
+    def expected_seconds(self) -> npt.NDArray[np.float64]:
+        """Return what computing each score should take, shape (15625,): NaN where nothing says.
+
+        That is what it took, or what it took for a shipped table that differs in nothing that takes time.
+        """
+        seconds = self.read().seconds
+        similar = shipped_identity(self.identity, but_for=("images", "seed", "version"))
+        if similar is not None:
+            seconds = np.where(np.isnan(seconds), ScoreTable(SHIPPED, similar).read().seconds, seconds)
+        return seconds
+
     def prepare(self) -> None:
         """Make the folder and describe the table in it, so that what is in the way shows before any work is done.
 
@@ -119,15 +130,16 @@ class ScoreTable:
                 part.unlink(missing_ok=True)
 
 
-def shipped_identity(identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the identity of the shipped table that differs from `identity` in nothing but its images, if there is one.
+def shipped_identity(identity: Mapping[str, Any], *, but_for: Sequence[str] = ("images",)) -> dict[str, Any] | None:
+    """Return the identity of the shipped table that differs from `identity` in nothing but some keys, if there is one.
 
-    With it, whoever has no images still reads the scores that were computed from the project's.
+    But for its images: with it, whoever has no images still reads the scores that were computed from the project's.
     """
+    ignored = dict.fromkeys(but_for)
     for description in sorted((SHIPPED / str(identity["dataset"])).glob(f"{identity['metric']}-*/_table.json")):
         shipped: dict[str, Any] = json.loads(description.read_text(encoding="utf-8"))
         shipped.pop("made_by")
-        if {**shipped, "images": None} == {**identity, "images": None}:
+        if {**shipped, **ignored} == {**identity, **ignored}:
             return shipped
     return None
 

@@ -107,6 +107,23 @@ def read_mini_batch(config: Config) -> MiniBatch:
     return mini_batch(images, size=metric.batch_size, seed=metric.seed, mean=dataset.mean, std=dataset.std)
 
 
+def forecast(table: ScoreTable, work: Work, arch_index: Sequence[int], *, n_jobs: int) -> tuple[int, float | None]:
+    """Return how many networks have to be computed for some architectures, and how many seconds that should take.
+
+    The seconds are those of like networks, computed before or shipped; None where there are none.
+    """
+    import joblib
+
+    groups = _equal_networks(work, arch_index)
+    seconds = table.expected_seconds()
+    found = seconds[[group[0] for group in groups]]
+    if np.isnan(found).all():
+        found = seconds
+    if np.isnan(found).all():
+        return len(groups), None
+    return len(groups), float(np.nanmean(found)) * len(groups) / min(joblib.effective_n_jobs(n_jobs), len(groups))
+
+
 def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[list[Scored]]:
     """Score architectures and yield results, a chunk at a time, as they are ready (in any order).
 

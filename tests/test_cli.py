@@ -3,17 +3,15 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import ROOT, RunProgram
-from tests.job_files import SMALL, only, rows, scores_of, without_seconds
+from tests.job_files import SMALL, rows, without_seconds
 
 
 def test_a_search_writes_its_four_files_and_prints_a_table(program: RunProgram, tmp_path: Path) -> None:
@@ -150,69 +148,6 @@ def test_the_same_command_gives_the_same_bytes(program: RunProgram, tmp_path: Pa
     assert (a / "trajectory.png").read_bytes() == (b / "trajectory.png").read_bytes()
     assert program("algo.N=40", "runs=3", "name=c", "seed=1", "metric.seed=0", *SMALL).returncode == 0
     assert without_seconds(a / "runs.csv") != without_seconds(tmp_path / "outputs/c/runs.csv")
-
-
-def test_scores_do_not_depend_on_processes_order_or_parts(program: RunProgram, tmp_path: Path) -> None:
-    def score(data: str, *arguments: str) -> None:
-        done = program("task=score", *SMALL, *arguments, NAS_EXP_DATA=str(tmp_path / data))
-        assert done.returncode == 0, done.stderr
-
-    archs = list(range(100, 15625, 260))
-    some = f"task.archs=[{','.join(map(str, archs))}]"
-    score("whole", some, "n_jobs=1")
-    score("parallel", some, "n_jobs=2")
-    for shard in (2, 0, 1):
-        score("shards", some, f"task.shard={shard}", "task.shards=3")
-    score("picked", f"task.archs=[{','.join(map(str, reversed(archs)))}]")
-    whole = scores_of(tmp_path / "whole")
-    assert sorted(whole) == archs
-    assert len({*whole.values()}) > 20
-    for other in ("parallel", "shards", "picked"):
-        assert scores_of(tmp_path / other) == whole
-
-
-def test_a_killed_scoring_is_resumed_and_ends_the_same(program: RunProgram, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "run.py"), "task=score", "task.limit=1500", "n_jobs=2", *SMALL]
-    environment = {**os.environ, "NAS_EXP_DATA": str(tmp_path / "data")}
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "data").rglob("part-*")) and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    kept = len(scores_of(tmp_path / "data"))
-    assert kept > 0
-    done = program("task=score", "task.limit=1500", "n_jobs=2", *SMALL)
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(sorted((tmp_path / "outputs").glob("*/summary.json"))[-1].read_text())
-    assert summary["computed"] == 1500 - kept
-    done = program("task=score", "task.limit=1500", *SMALL, NAS_EXP_DATA=str(tmp_path / "undisturbed"))
-    assert done.returncode == 0, done.stderr
-    assert scores_of(tmp_path / "data") == scores_of(tmp_path / "undisturbed")
-
-
-def test_scoring_shows_how_far_it_is(program: RunProgram) -> None:
-    done = program("task=score", "task.limit=20", *SMALL)
-    assert "0 of 20 scores are there, 20 to compute" in done.stdout
-    assert "synflow on cifar10: 20/20 networks" in done.stdout
-    assert "networks/s" in done.stdout
-    again = program("task=score", "task.limit=20", *SMALL)
-    assert "20 of 20 scores are there, 0 to compute" in again.stdout
-
-
-def test_shipped_scores_that_are_asked_for_are_copied(program: RunProgram, tmp_path: Path) -> None:
-    done = program("task=score", "task.archs=[9,15000]", "name=copied")
-    assert done.returncode == 0, done.stderr
-    summary = json.loads((tmp_path / "outputs/copied/summary.json").read_text())
-    assert summary["computed"] == 0
-    assert sorted(scores_of(tmp_path / "data")) == [9, 15000]
-    part = only(tmp_path / "data", "scores/cifar10/synflow-*/part-*")
-    before = part.stat().st_mtime_ns
-    assert program("task=score", "task.archs=[15000]").returncode == 0
-    assert part.stat().st_mtime_ns == before
 
 
 def test_help_explains_every_choice_and_key(program: RunProgram) -> None:

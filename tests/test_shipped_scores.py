@@ -11,7 +11,6 @@ from nas_exp.space import SIZE
 from tests.conftest import RunProgram
 
 TABLES = sorted(path.parent for path in SHIPPED.glob("*/*/_table.json"))
-SAMPLE = [9, 3210, 15000]
 
 
 def identity_of(folder: Path) -> dict[str, object]:
@@ -43,10 +42,10 @@ def test_a_sample_of_a_shipped_table_is_computed_again(
     places = []
     if identity["input"] == "images":
         places = [f"dataset.root={request.getfixturevalue('test_data') / 'images'}"]
-    # another version is another table, so nothing is read
-    chosen = (f"metric={identity['metric']}", f"dataset={identity['dataset']}", "metric.version=0", *places)
-    done = program("task=score", f"task.archs={SAMPLE}".replace(" ", ""), *chosen)
+    chosen = (f"metric={identity['metric']}", f"dataset={identity['dataset']}", *places)
+    # gradients pass many ReLUs that rounding may open or shut
+    tolerance = 2e-3 if identity["metric"] == "grad_norm" else 1e-5
+    done = program("task=verify", "task.sample=4", f"task.tolerance={tolerance}", "name=again", *chosen)
     assert done.returncode == 0, done.stderr
-    again = ScoreTable(tmp_path / "data/scores", {**identity, "version": 0}).read()
-    assert np.flatnonzero(again.known).tolist() == SAMPLE
-    np.testing.assert_allclose(again.score[SAMPLE], ScoreTable(SHIPPED, identity).read().score[SAMPLE], rtol=1e-5)
+    summary = json.loads((tmp_path / "outputs/again/summary.json").read_text())
+    assert (summary["compared"], summary["known"]) == (4, SIZE)

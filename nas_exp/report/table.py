@@ -9,6 +9,8 @@ _HEADINGS = {
     "test_acc": "test acc (%)",
     "seconds": "seconds",
     "best_arch_str": "best architecture",
+    "worst_difference": "worst relative difference",
+    "worst_arch_index": "of arch_index",
     **{
         f"{statistic}{part}_{accuracy}_acc": f"{symbol} {accuracy}{' top' if part else ''}"
         for statistic, symbol in (("rho", "ρ"), ("tau", "τ"))
@@ -17,6 +19,7 @@ _HEADINGS = {
     },
 }
 _HIDDEN = ("task", "job", "config_hash", "version")
+_SMALL = 0.005  # what two digits show as zero
 _LONG = ("best_arch_str", "table")
 """Too wide for a column: shown below the table when there is one row, left to results.csv when there are many."""
 
@@ -64,4 +67,6 @@ def _cells(summary: Summary) -> dict[str, str]:
 def _text(value: str | float | None, digits: int) -> str:
     if value is None:
         return "-"
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.1e}" if 0 < abs(value) < _SMALL else f"{value:.{digits}f}"
+    return str(value)

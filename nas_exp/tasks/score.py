@@ -10,8 +10,8 @@ from nas_exp.arguments import AtLeast
 from nas_exp.config import Config
 from nas_exp.errors import InputError
 from nas_exp.live_table import LiveTable
-from nas_exp.progress import progress
-from nas_exp.scoring import plan
+from nas_exp.progress import duration, progress
+from nas_exp.scoring import forecast, plan
 from nas_exp.space import TopologySpace
 from nas_exp.tasks import Summary
 
@@ -55,6 +55,9 @@ def run(
         )
     log.info("%d of %d scores are there, %d to compute", len(selected) - len(missing), len(selected), len(missing))
     if missing and work is not None:
+        networks, seconds = forecast(table, work, missing, n_jobs=config.n_jobs)
+        time = "an unknown time" if seconds is None else f"about {duration(seconds)}"
+        log.info("%d different networks are left, %s with n_jobs=%d", networks, time, config.n_jobs)
         description = f"{config.metric.name} on {config.dataset.name}"
         with (
             LiveTable(table, work, n_jobs=config.n_jobs) as live,

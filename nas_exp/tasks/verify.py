@@ -1,0 +1,86 @@
+"""Compute a sample of a score table again: are its scores those of this code, on this machine, with these images?"""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from nas_exp.arguments import AtLeast
+from nas_exp.config import Config
+from nas_exp.errors import InputError
+from nas_exp.progress import progress
+from nas_exp.scoring import compute, plan
+from nas_exp.tasks import Summary
+from nas_exp.tasks.score import select
+
+
+def run(
+    config: Config,
+    folder: Path,
+    *,
+    archs: list[int] | None,
+    sample: Annotated[int, AtLeast(1)],
+    tolerance: Annotated[float, AtLeast(0)],
+) -> Summary:
+    """Recompute scores that the table has, shipped ones included, and compare. Nothing is added to the table.
+
+    Args:
+        config: the metric and the dataset; `config.seed` draws the sample.
+        folder: the job's folder; nothing but the summary is written.
+        archs: compare these, given as `arch_index`; by default a random sample.
+        sample: how many architectures to draw.
+        tolerance: the largest relative difference that passes.
+
+    Raises:
+        InputError: the table lacks the scores, cannot be computed without images, or differs.
+    """
+    name, dataset = config.metric.name, config.dataset.name
+    if config.metric.input == "benchmark":
+        raise InputError(f"metric={name}: comes from the benchmark; there is nothing to compute")
+    table, work = plan(config)
+    if work is None:
+        raise InputError(
+            f"dataset.root=null: metric={name} needs images of {dataset}; expected the folder that has them"
+        )
+    scores = table.read()
+    if archs is None:
+        known = np.flatnonzero(scores.known)
+        chosen = np.random.default_rng(config.seed).choice(known, min(sample, len(known)), replace=False).tolist()
+    else:
+        chosen = select(archs=archs, limit=None, shard=None, shards=None)
+    lacking = [arch for arch in chosen if not scores.known[arch]]
+    if lacking or not chosen:
+        which = f"architecture {lacking[0]}" if lacking else "any architecture"
+        raise InputError(f"{table.folder}: no score of {which} to compare with; run task=score first")
+    worst, at, again = 0.0, chosen[0], math.nan
+    with progress(f"{name} on {dataset}, again", len(chosen), "networks") as advance:
+        for chunk in compute(work, chosen, n_jobs=config.n_jobs):
+            for scored in chunk:
+                difference = relative_difference(scored.score, float(scores.score[scored.arch_index]))
+                if difference >= worst:
+                    worst, at, again = difference, scored.arch_index, scored.score
+            advance(len(chunk))
+    if not worst <= tolerance:
+        raise InputError(
+            f"{table.folder}: {name} of architecture {at} is {scores.score[at]}, and {again} when computed again, "
+            f"a relative difference of {worst:.1e}; expected at most task.tolerance={tolerance:g}"
+        )
+    return {
+        "dataset": dataset,
+        "metric": name,
+        "compared": len(chosen),
+        "known": int(scores.known.sum()),
+        "worst_difference": worst,
+        "worst_arch_index": at,
+        "tolerance": tolerance,
+    }
+
+
+def relative_difference(a: float, b: float) -> float:
+    """Return |a - b| over the larger of |a| and |b|: 0 where both are the same, finite or not; else infinite."""
+    if a == b or (math.isnan(a) and math.isnan(b)):
+        return 0.0
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return math.inf
+    return abs(a - b) / max(abs(a), abs(b))
