@@ -129,3 +129,14 @@ def known_scores(config: Config, benchmark: Benchmark) -> Scores:
         score, seconds = function(benchmark, **arguments)
         return Scores(np.isfinite(score), score, seconds)
     return plan(config)[0].read()
+
+
+def lacking(config: Config) -> str | None:
+    """Return what the configured benchmark lacks for the configured metric; None if nothing."""
+    if config.metric.input != "benchmark":
+        return None
+    try:
+        known_scores(config, config.benchmark.load(config.dataset.name))
+    except InputError as error:
+        return str(error)
+    return None

@@ -1,20 +1,25 @@
 """A sweep's jobs: their folders, and one table over those that finished."""
 
 import csv
+import dataclasses
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nas_exp.atomic import replacing
+from nas_exp.atomic import replacing, write_json
 from nas_exp.errors import InputError
 from nas_exp.tasks import Summary, all_keys
 
-SUMMARY, ERROR, RESULTS = "summary.json", "error.txt", "results.csv"
+log = logging.getLogger(__name__)
 
-_PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name"}
+SUMMARY, ERROR, RESULTS, JOBS = "summary.json", "error.txt", "results.csv", "jobs.json"
+
+_PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment"}
 """Keys that say where things are, not what the job is; they name no folder unless they are swept."""
 _LONGEST = 180  # file systems allow 255 bytes a name
 
@@ -29,6 +34,18 @@ class Job:
 
     overrides: tuple[str, ...]
     folder: str
+
+
+def combine(grid: Sequence[Sequence[str]], together: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Combine the whole grid with each of some sets of values.
+
+    Args:
+        grid: the overrides of each combination, as ``key=value``.
+        together: sets of values by key; what the grid says of the same key counts more.
+    """
+    keys = {override.partition("=")[0] for combination in grid for override in combination}
+    sets = [[f"{key}={value}" for key, value in values.items() if key not in keys] for values in together]
+    return [[*combination, *values] for combination in grid for values in sets or [[]]]
 
 
 def plan(combinations: Sequence[Sequence[str]]) -> list[Job]:
@@ -72,11 +89,22 @@ def _folder(overrides: Sequence[str], swept: set[str]) -> str:
     return name if name == full else f"{name}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
 
-def clear(sweep: Path, jobs: Sequence[Job]) -> None:
-    """Remove what earlier sweeps into the same folder left of these jobs, so that none of it counts as a result."""
+def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str]) -> None:
+    """Begin a sweep: write ``jobs.json``, which names its jobs, and tell which were set aside.
+
+    What earlier sweeps into the same folder left of these jobs is removed, so that none of it counts as a result.
+    """
     for job in jobs:
         for name in (SUMMARY, ERROR):
             (sweep / job.folder / name).unlink(missing_ok=True)
+    told = {
+        "jobs": [dataclasses.asdict(job) for job in jobs],
+        "skipped": [{**dataclasses.asdict(job), "reason": reason} for job, reason in skipped.items()],
+    }
+    write_json(sweep / JOBS, told)
+    for reason in dict.fromkeys(skipped.values()):
+        count = sum(other == reason for other in skipped.values())
+        log.warning("%d of %d jobs are left out: %s", count, len(jobs) + len(skipped), reason)
 
 
 def collect(sweep: Path, jobs: Sequence[Job]) -> tuple[list[Summary], list[Job]]:

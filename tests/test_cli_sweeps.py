@@ -117,3 +117,33 @@ def test_metrics_with_images_are_scored_live_in_a_sweep(program: RunProgram, tmp
         folder = f"{row['job']}/runs.csv"
         first, second = (tmp_path / "multirun_sweeps" / name / folder for name in ("first", "second"))
         assert without_seconds(first) == without_seconds(second)
+
+
+def test_the_papers_grid_runs_as_far_as_the_benchmark_goes(program: RunProgram, tmp_path: Path) -> None:
+    done = program("+experiment=paper", "metric=val_acc,synflow", "dataset=cifar10,cifar100", "algo.N=20", "runs=2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("benchmark=bundled has no 12-epoch accuracies") == 1
+    assert "4 of 8 jobs are left out" in done.stdout
+    sweep = tmp_path / "multirun_sweeps/paper"
+    results = rows(sweep / "results.csv")
+    assert [(row["dataset"], row["metric"], row["algo"]) for row in results] == [
+        (dataset, "synflow", algo) for dataset in ("cifar10", "cifar100") for algo in ("rs", "rea")
+    ]
+    told = json.loads((sweep / "jobs.json").read_text())
+    assert [job["folder"] for job in told["jobs"]] == [row["job"] for row in results]
+    assert all("metric=val_acc" in job["overrides"] for job in told["skipped"])
+
+
+def test_populations_and_tournaments_vary_together(program: RunProgram, tmp_path: Path) -> None:
+    done = program("+experiment=ablation_rea", "metric=synflow", "dataset=cifar10", "algo.N=20", "runs=1")
+    assert done.returncode == 0, done.stderr
+    results = rows(tmp_path / "multirun_sweeps/ablation_rea/results.csv")
+    assert [(row["P"], row["S"]) for row in results] == [
+        ("100", "2"), ("100", "50"), ("20", "20"), ("20", "10"), ("100", "25"), ("64", "16"),
+    ]  # fmt: skip
+
+
+def test_every_experiment_composes(program: RunProgram) -> None:
+    for experiment in sorted((ROOT / "conf/experiment").glob("*.yaml")):
+        done = program(f"+experiment={experiment.stem}", "--cfg", "job")
+        assert done.returncode == 0, done.stderr

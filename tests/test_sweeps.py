@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from nas_exp.errors import InputError
-from nas_exp.sweeps import Job, clear, collect, plan, reason
+from nas_exp.sweeps import Job, collect, combine, open_sweep, plan, reason
 
 
 def folders(*combinations: list[str]) -> list[str]:
@@ -20,6 +20,18 @@ def test_folders_are_named_by_overrides() -> None:
 
 def test_a_repeated_combination_is_one_job() -> None:
     assert len(plan([["seed=1"], ["seed=1"], ["seed=2"]])) == 2
+
+
+def test_sets_of_values_are_combined_with_the_grid() -> None:
+    grid = [["metric=relu"], ["metric=synflow"]]
+    sets = [{"algo.P": 100, "algo.S": 2}, {"algo.P": 20, "algo.S": 10}]
+    assert combine(grid, sets) == [
+        ["metric=relu", "algo.P=100", "algo.S=2"], ["metric=relu", "algo.P=20", "algo.S=10"],
+        ["metric=synflow", "algo.P=100", "algo.S=2"], ["metric=synflow", "algo.P=20", "algo.S=10"],
+    ]  # fmt: skip
+    assert combine(grid, []) == grid
+    # what the user says counts more
+    assert combine([["algo.P=7"]], sets) == [["algo.P=7", "algo.S=2"], ["algo.P=7", "algo.S=10"]]
 
 
 def test_places_name_no_folder_unless_they_are_swept() -> None:
@@ -42,7 +54,7 @@ def test_earlier_results_of_the_same_jobs_do_not_count(tmp_path: Path) -> None:
     for folder in ("seed=1", "seed=3"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "summary.json").write_text("{}")
-    clear(tmp_path, jobs)
+    open_sweep(tmp_path, jobs, {})
     assert collect(tmp_path, jobs) == ([], jobs)
     assert (tmp_path / "seed=3/summary.json").exists()
 
