@@ -16,6 +16,7 @@ test: $(VENV)/dev-installed
 
 # on a machine that does nothing else
 perf: $(VENV)/run-installed
+	$(BIN)/python perf/search.py
 	$(BIN)/python perf/scoring.py
 
 install: $(VENV)/dev-installed

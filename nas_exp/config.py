@@ -88,6 +88,8 @@ class Config:
     seed: int
     n_jobs: int
     device: str
+    sweep: Path | None
+    """The folder of the sweep that is reported."""
     hash: str
     """Of all values but those that say how and where to work; 16 hexadecimal digits."""
 
@@ -132,6 +134,7 @@ def check(node: DictConfig) -> Config:
         seed=values["seed"],
         n_jobs=values["n_jobs"],
         device=values["device"],
+        sweep=None if values["sweep"] is None else Path(values["sweep"]).expanduser(),
         hash=_hash(values),
     )
 
@@ -215,5 +218,5 @@ def _metric(values: dict[str, Any]) -> Metric:
 
 
 def _hash(values: dict[str, Any]) -> str:
-    without = {key: value for key, value in values.items() if key not in ("n_jobs", "device", "name", "paths")}
+    without = {key: value for key, value in values.items() if key not in ("n_jobs", "device", "name", "paths", "sweep")}
     return digest(without)

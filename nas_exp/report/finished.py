@@ -1,0 +1,190 @@
+"""A finished sweep as a report sees it: its jobs, what they found, and which are missing."""
+
+import csv
+import functools
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from nas_exp.benchmarks import Benchmark
+from nas_exp.config import BenchmarkCall, Config, check
+from nas_exp.errors import InputError
+from nas_exp.parquet import read_columns
+from nas_exp.score_table import Scores
+from nas_exp.scorer import known_scores
+from nas_exp.sweeps import JOBS, SUMMARY, reason
+from nas_exp.tasks import Summary
+
+FloatArray = npt.NDArray[np.float64]
+_RUN_COLUMNS = ("arch_index", "score", "val_acc", "test_acc", "seconds", "scored")
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedJob:
+    """A search job that left a whole result."""
+
+    folder: Path
+    config: Config
+    summary: Summary
+    runs: Mapping[str, FloatArray]
+    """By the columns of ``runs.csv`` that are numbers: shape (runs,), NaN where unknown."""
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return self.config.dataset.name
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric."""
+        return self.config.metric.name
+
+    @property
+    def algo(self) -> str:
+        """Name of the algorithm."""
+        return self.config.algo.name
+
+    @property
+    def hyper_parameters(self) -> tuple[tuple[str, object], ...]:
+        """The algorithm's, by name."""
+        return tuple(self.config.algo.arguments.items())
+
+    @functools.cached_property
+    def trajectory(self) -> Mapping[str, FloatArray]:
+        """By the columns of ``trajectory.parquet``: shape (runs, steps).
+
+        Raises:
+            InputError: the file is missing or broken.
+        """
+        path = self.folder / "trajectory.parquet"
+        try:
+            columns = read_columns(path, ("run", "score", "best_arch_index", "val_acc", "test_acc"))
+        except FileNotFoundError:
+            raise InputError(f"{path}: missing; run the sweep again") from None
+        runs = len(self.runs["score"])
+        if len(columns["run"]) % runs or not np.array_equal(
+            columns["run"], np.repeat(np.arange(runs), len(columns["run"]) // runs)
+        ):
+            raise InputError(f"{path}: expected {runs} runs of equally many steps; run the sweep again")
+        return {name: np.asarray(values, dtype=np.float64).reshape(runs, -1) for name, values in columns.items()}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All jobs of a sweep."""
+
+    folder: Path
+    jobs: list[FinishedJob]
+    missing: Mapping[str, str]
+    """Jobs without a whole result, by folder: why."""
+    skipped: Mapping[str, str]
+    """Jobs that the sweep left out, by folder: why."""
+    command: str | None
+    """The command that made it, if it is known."""
+
+    def scores(self, job: FinishedJob) -> Scores:
+        """Return what is known of a job's metric over the space.
+
+        Raises:
+            InputError: it cannot be read, as when the images have gone.
+        """
+        return known_scores(job.config, self.benchmark(job))
+
+    def benchmark(self, job: FinishedJob) -> Benchmark:
+        """Return a job's benchmark.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return _load(job.config.benchmark, job.dataset)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(benchmark: BenchmarkCall, dataset: str) -> Benchmark:
+    return benchmark.load(dataset)
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """Read the results of a sweep; what cannot be read counts as missing, and is told.
+
+    Raises:
+        InputError: there is no such sweep, or none of its jobs is a search that left a result.
+    """
+    if not folder.is_dir():
+        raise InputError(f"sweep={folder}: no such folder; expected one of multirun_sweeps/")
+    planned, skipped = _planned(folder)
+    jobs, missing = list[FinishedJob](), dict[str, str]()
+    for name in planned:
+        try:
+            jobs.append(_read_job(folder / name))
+        except InputError as error:
+            missing[name] = str(error)
+    if not jobs:
+        why = f": {next(iter(missing.values()))}" if missing else ""
+        raise InputError(f"sweep={folder}: found no finished search{why}")
+    return Sweep(folder, jobs, missing, skipped, _command(folder))
+
+
+def _planned(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the folders of all jobs and, of those that were left out, the reasons."""
+    try:
+        told = json.loads((folder / JOBS).read_text(encoding="utf-8"))
+        return [job["folder"] for job in told["jobs"]], {job["folder"]: job["reason"] for job in told["skipped"]}
+    except FileNotFoundError:
+        return sorted(path.parent.name for path in folder.glob(f"*/{SUMMARY}")), {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / JOBS}: not the list of a sweep's jobs ({error})") from None
+
+
+def _read_job(folder: Path) -> FinishedJob:
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        if not isinstance(summary, dict) or summary.get("task") != "search":
+            raise InputError(f"{folder / SUMMARY}: not the summary of a search")
+        with open(folder / "runs.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        runs = {column: np.array([float(row[column] or "nan") for row in rows]) for column in _RUN_COLUMNS}
+        if len(rows) != summary["runs"]:
+            raise InputError(f"{folder / 'runs.csv'}: found {len(rows)} runs; expected {summary['runs']}")
+        config = _read_config(folder / ".hydra")
+    except FileNotFoundError as error:
+        told = reason(folder)
+        raise InputError(told or f"{error.filename}: missing") from None
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder}: a result is cut short or damaged ({' '.join(str(error).split())})") from None
+    return FinishedJob(folder, config, summary, runs)
+
+
+def _read_config(folder: Path) -> Config:
+    """Read the configuration that a job ran with; its relative paths are relative to where it was started."""
+    try:
+        node, hydra = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "hydra.yaml")
+        started_in = Path(hydra.hydra.runtime.cwd)
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise InputError(f"{folder}: not a job's configuration ({' '.join(str(error).split())})") from None
+    assert isinstance(node, DictConfig)
+    for group, key in (("dataset", "root"), ("benchmark", "path")):
+        value = node[group][key]
+        if value is not None:
+            path = started_in / Path(value).expanduser()
+            # without its images a job still has the scores that came with the package
+            node[group][key] = str(path) if path.exists() or group == "benchmark" else None
+    for key in ("data", "scores", "benchmarks"):
+        node.paths[key] = str(started_in / Path(node.paths[key]).expanduser())
+    return check(node)
+
+
+def _command(folder: Path) -> str | None:
+    try:
+        overrides = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
+    except (FileNotFoundError, YAMLError, OmegaConfBaseException):
+        return None
+    return shlex.join(["python", "run.py", "-m", *map(str, overrides)])

@@ -1,0 +1,141 @@
+"""Tables, figures and a page about a finished sweep, beside the paper's own numbers."""
+
+import importlib.metadata
+import logging
+import platform
+import shlex
+from pathlib import Path
+
+import nas_exp
+from nas_exp.atomic import replacing
+from nas_exp.config import Config
+from nas_exp.errors import InputError
+from nas_exp.report import figures, tables
+from nas_exp.report.document import Figure, Section, Table, write_table
+from nas_exp.report.evidence import Evidence, gather
+from nas_exp.report.findings import findings as write_findings
+from nas_exp.report.finished import Sweep, read_sweep
+from nas_exp.report.page import write_page
+from nas_exp.tasks import Summary
+
+log = logging.getLogger(__name__)
+
+
+def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
+    """Write ``report/`` into the sweep's folder.
+
+    Every table as CSV, Markdown and LaTeX, every figure as PNG and SVG, and ``index.html``, which holds all of it.
+
+    Args:
+        config: `config.sweep` is the sweep's folder.
+        folder: the job's folder; nothing but the summary is written.
+        findings: also write answers to the paper's questions, as Markdown, to this file.
+
+    Raises:
+        InputError: there is no such sweep, or none of its jobs is a search that left a result.
+    """
+    if config.sweep is None:
+        raise InputError("sweep=null: expected the folder of a finished sweep, as sweep=multirun_sweeps/NAME")
+    sweep = read_sweep(config.sweep)
+    for job, why in sweep.missing.items():
+        log.warning("missing: %s: %s", job, why)
+    target = sweep.folder / "report"
+    evidence = gather(sweep, n_jobs=config.n_jobs)
+    sections = build(sweep, evidence, target)
+    if findings is not None:
+        with replacing(Path(findings)) as temporary:
+            temporary.write_text(write_findings(sweep, evidence), encoding="utf-8")
+    parts = [part for section in sections for part in section.parts]
+    for part in parts:
+        if isinstance(part, Table):
+            write_table(target, part)
+    page = target / "index.html"
+    write_page(
+        page,
+        title=f"Training-free NAS: {sweep.folder.name}",
+        sections=sections,
+        facts=facts(sweep),
+        commands=commands(sweep),
+    )
+    return {
+        "sweep": str(sweep.folder),
+        "jobs": len(sweep.jobs),
+        "missing": len(sweep.missing),
+        "tables": sum(isinstance(part, Table) for part in parts),
+        "figures": sum(isinstance(part, Figure) for part in parts),
+        "page": str(page),
+    }
+
+
+def build(sweep: Sweep, evidence: Evidence, target: Path) -> list[Section]:
+    """Return the report's sections; figures are drawn into `target`. What the sweep does not have is left out."""
+    ranking = tables.method_ranking(sweep)
+    found = [
+        Section("What searches found", _present(figures.search_figure(target, sweep), *tables.search_tables(sweep))),
+        Section("Ablations", tables.ablation_tables(sweep)),
+        Section(
+            "How well metrics rank",
+            _present(
+                *(tables.correlation_tables(sweep, evidence) if evidence.ranked else ()),
+                figures.ceiling_figure(target, sweep, evidence),
+                tables.quality_table(sweep, evidence) if evidence.ranked else None,
+                figures.scatter_figure(target, sweep, evidence),
+            ),
+        ),
+        Section(
+            "Which differences are real",
+            _present(
+                tables.mean_table(sweep),
+                None if ranking is None else figures.rank_figure(target, ranking),
+                None if ranking is None else tables.rank_table(ranking),
+                *tables.comparison_tables(sweep),
+            ),
+        ),
+        Section("How searches proceed", _present(tables.anytime_table(sweep, evidence) if evidence.ranked else None)),
+        Section("What is missing", missing(sweep, evidence)),
+    ]
+    return [section for section in found if section.parts]
+
+
+def _present(*parts: Table | Figure | None) -> list[Table | Figure]:
+    return [part for part in parts if part is not None and not (isinstance(part, Table) and not part.rows)]
+
+
+def missing(sweep: Sweep, evidence: Evidence) -> list[Table | Figure | str]:
+    """Return a paragraph for everything that the report had to do without."""
+    told: list[Table | Figure | str] = [f"No whole result of {job}: {why}" for job, why in sweep.missing.items()]
+    reasons = dict.fromkeys(sweep.skipped.values())
+    for reason in reasons:
+        jobs = [job for job, other in sweep.skipped.items() if other == reason]
+        told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}")
+    told += [f"{metric} on {dataset}: {why}" for (dataset, metric), why in evidence.absent.items()]
+    if evidence.accuracy_name != "test":
+        told.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")
+    return told
+
+
+def facts(sweep: Sweep) -> dict[str, str]:
+    """Return what the numbers depend on."""
+    configs = [job.config for job in sweep.jobs]
+    return {
+        "jobs": f"{len(sweep.jobs)} finished, {len(sweep.missing)} missing, {len(sweep.skipped)} left out",
+        "runs a job": _all_of(config.runs for config in configs),
+        "seed": _all_of(config.seed for config in configs),
+        "benchmark": _all_of(config.benchmark.name for config in configs),
+        "searched with nas-exp": _all_of(job.summary.get("version") for job in sweep.jobs),
+        "reported with nas-exp": nas_exp.__version__,
+        "Python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "matplotlib", "scikit-posthocs")},
+    }
+
+
+def _all_of(values: object) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))  # type: ignore[call-overload]
+
+
+def commands(sweep: Sweep) -> list[str]:
+    """Return the commands that make the sweep and its report."""
+    return [
+        *([sweep.command] if sweep.command else ()),
+        shlex.join(["python", "run.py", "task=report", f"sweep={sweep.folder}"]),
+    ]
