@@ -51,7 +51,7 @@ class Evidence:
     ranked: Mapping[tuple[str, str], Ranked]
     """By dataset and metric."""
     ceilings: Mapping[str, NoiseCeiling]
-    """By dataset: what a perfect predictor could reach."""
+    """By dataset: how well separately trained twins rank each other."""
     absent: Mapping[tuple[str, str], str]
     """By dataset and metric: why scores or accuracies could not be read."""
 

@@ -201,7 +201,8 @@ def scatter_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure | N
         ),
         note=(
             "One point an architecture with a finite score; orange: the tenth with the best scores; dotted: the best "
-            "accuracy in the space. Twins: what a perfect predictor could reach. Scores over many magnitudes are on a "
+            "accuracy in the space. Twins: the τ of architectures that compute the same "
+            "function and were trained separately. Scores over many magnitudes are on a "
             "logarithmic axis."
         ),
     )
@@ -250,8 +251,9 @@ def ceiling_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure | N
         ),
         note=(
             "Dots: Spearman's ρ with bootstrap 95 % intervals; diamonds: the paper's. Grey bands: the correlation "
-            "between twins, architectures that compute the same function and were trained separately; over the best "
-            "tenth even a perfect predictor would not rank better."
+            "between twins, architectures that compute the same function and were trained separately, each band over "
+            "the tenth that it likes best itself: what a predictor reaches that is as good as training an equal "
+            "network once. val_acc sees part of the very training run and may pass it."
         ),
     )
 

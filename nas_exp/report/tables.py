@@ -74,8 +74,9 @@ def correlation_tables(sweep: Sweep, evidence: Evidence) -> list[Table]:
                 ["dataset", *["ours", "paper", "difference"] * len(metrics), "twins"],
                 rows,
                 "In brackets: bootstrap 95 % intervals. Twins are architectures that compute the same function and "
-                "were trained separately: their rank correlation is what a perfect predictor could reach.",
-                ["", *(label(metric) for metric in metrics for _ in range(3)), "ceiling"],
+                "were trained separately: their column is the rank correlation of a predictor that is as good as "
+                "training an equal network once, over all and over the tenth that it likes best.",
+                ["", *(label(metric) for metric in metrics for _ in range(3)), "noise ceiling"],
             )
         )
     return tables
