@@ -15,6 +15,7 @@ SHORTER = {
     "verify": ("task.sample=2",),
     "import": (),
     "correlate": (),
+    "report": (),
 }
 
 
@@ -47,6 +48,9 @@ def test_the_command_works(program: RunProgram, request: pytest.FixtureRequest, 
     if "benchmark=nats" in arguments and "task=import" not in arguments:
         archive = next(argument for argument in arguments if argument.startswith("benchmark.path="))
         assert program("task=import", "benchmark=nats", archive).returncode == 0
+    if "task=report" in arguments:
+        done = program("+experiment=paper", "metric=synflow", "dataset=cifar10", "runs=2", "algo.N=10")
+        assert done.returncode == 0, done.stderr
     task = next((argument.removeprefix("task=") for argument in arguments if argument.startswith("task=")), "search")
     if "--help" not in arguments:
         arguments += SHORTER[task]
