@@ -1,6 +1,7 @@
 """The door: from what Hydra has composed to the checked, frozen configuration that everything else sees."""
 
 import dataclasses
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -64,12 +65,17 @@ class BenchmarkCall:
     """The folder of imported archives."""
 
     def load(self, dataset: str) -> "Benchmark":
-        """Load what the benchmark has of a dataset.
+        """Load what the benchmark has of a dataset; once a process, as a sweep's jobs share their workers.
 
         Raises:
             InputError: the path is missing or not what it should be.
         """
-        return self.function(dataset, path=self.path, store=self.store)
+        return _load(self, dataset)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(call: BenchmarkCall, dataset: str) -> "Benchmark":
+    return call.function(dataset, path=call.path, store=call.store)
 
 
 @dataclass(frozen=True)

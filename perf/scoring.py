@@ -1,8 +1,8 @@
-"""How fast architectures are scored: `python perf/scoring.py [--archs N] [--json FILE]`.
+"""How fast architectures are scored: `python perf/scoring.py [--archs N] [--json FILE] [--profile METRIC]`.
 
 Measures, in one run and on the same random architectures (batch 128, CIFAR-10 shapes): the plain forms of the metrics
 on two threads, our convolutions alone, and ours in one process and in two, one thread each. Prints medians and ratios.
-Run it on a machine that does nothing else.
+Run it on a machine that does nothing else. With --profile it prints instead where the time of one metric goes.
 """
 
 import argparse
@@ -54,9 +54,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time the scoring of architectures.")
     parser.add_argument("--archs", type=int, default=24, help="how many random architectures (24)")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    parser.add_argument("--profile", choices=PLAIN, help="print where the time of this metric goes, and nothing else")
     arguments = parser.parse_args()
     archs = random_architectures(arguments.archs)
     batch = random_batch()
+    if arguments.profile:
+        profile(work(arguments.profile, batch), archs)
+        return
     ours = {metric: work(metric, batch) for metric in PLAIN}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
         # twice, and at the same time, so that each worker gets one
@@ -106,6 +110,25 @@ def warm_up(works: list[Work]) -> None:
     for each in works:
         for _ in range(2):  # the largest network, so that memory has its final size
             list(compute(each, [index_of_spec((NOR_CONV_3X3,) * 6)], n_jobs=1))
+
+
+def profile(each: Work, archs: list[int]) -> None:
+    """Print the milliseconds a network of torch's operations, and of everything else (K_H, Python)."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as torch_profile
+
+    warm_up([each])
+    alone = statistics.mean(measure_ours(each, archs))
+    with torch_profile(activities=[ProfilerActivity.CPU]) as profiler:
+        list(compute(each, archs, n_jobs=1))
+    operations = sorted(profiler.key_averages(), key=lambda row: -row.self_cpu_time_total)
+    for row in operations[:15]:
+        calls, milliseconds = row.count / len(archs), row.self_cpu_time_total / 1e3 / len(archs)
+        print(f"{row.key:<40} {calls:7.1f} calls {milliseconds:8.1f} ms a network")
+    torchs = sum(row.self_cpu_time_total for row in operations) / 1e3 / len(archs)
+    print(
+        f"all of torch's operations: {torchs:.1f} ms while profiled; a whole network without the profiler: {alone:.1f} ms"
+    )
 
 
 def measure_ours(each: Work, archs: list[int], repeats: int = 1) -> list[float]:

@@ -80,9 +80,10 @@ def timed(calls: list[Callable[[], object]]) -> float:
 
 def paper_grid(overrides: list[str]) -> tuple[float, int]:
     """Run the paper's grid in a folder of its own; return its seconds and its number of jobs."""
-    here = [
-        override.replace("path=", f"path={os.getcwd()}/") if "path=" in override else override for override in overrides
-    ]
+    here = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        here.append(f"{key}={Path(value).resolve()}" if key == "benchmark.path" else override)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         command = [sys.executable, str(ROOT / "run.py"), "-m", "+experiment=paper", *here]

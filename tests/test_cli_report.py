@@ -37,7 +37,7 @@ def sweep(finished: Path, tmp_path: Path) -> Path:
 
 
 def test_a_report_has_the_papers_tables_and_figures(program: RunProgram, sweep: Path) -> None:
-    done = program("task=report", "sweep=multirun_sweeps/paper", "name=report")
+    done = program("task=report", "sweep=multirun_sweeps/paper", "task.findings=findings.md")
     assert done.returncode == 0, done.stderr
     report = sweep / "report"
     for number in (1, 3, 4, 5, 6):
@@ -60,6 +60,11 @@ def test_a_report_has_the_papers_tables_and_figures(program: RunProgram, sweep: 
         ours = next(csv.DictReader(file))
     summary = json.loads(only(sweep, "dataset=cifar10,metric=val_acc,algo=rs,*/summary.json").read_text())
     assert float(ours["Random search: test"]) == pytest.approx(summary["test_acc_mean"])
+
+    findings = (sweep.parent.parent / "findings.md").read_text(encoding="utf-8")
+    # this sweep's searches are shorter than the paper's, so there is nothing to compare with its Tables III to V
+    assert findings.count("\n## ") == 4
+    assert f"finds {float(summary['test_acc_mean']):.2f} [" in findings
 
 
 def test_what_is_missing_is_told_and_the_rest_reported(program: RunProgram, sweep: Path) -> None:

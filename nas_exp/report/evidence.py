@@ -1,7 +1,7 @@
-"""What a report says about how well metrics rank: computed once for every dataset and metric of a sweep."""
+"""What a report says about a sweep: computed once, and shown in tables, figures and findings."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +9,18 @@ import numpy.typing as npt
 
 from nas_exp.errors import InputError
 from nas_exp.report.finished import FinishedJob, Sweep
-from nas_exp.report.statistics import (
-    Interval,
+from nas_exp.report.intervals import Interval, mean_interval
+from nas_exp.report.ranking import (
     NoiseCeiling,
     RankingQuality,
+    best_scored,
     kendall_interval,
     noise_ceiling,
     ranking_quality,
     spearman_interval,
 )
+from nas_exp.report.statistics import Comparison, Ranking, compare_pairs, ranks_over_datasets
+from nas_exp.report.view import Search, found_accuracy, main_jobs, search_label
 from nas_exp.space import SIZE, canonical_form, spec_of_index
 
 FloatArray = npt.NDArray[np.float64]
@@ -31,8 +34,9 @@ class Ranked:
     """How one metric ranks the space of one dataset: over the architectures that have a score and an accuracy."""
 
     score: FloatArray
+    """Shape (n,)."""
     accuracy: FloatArray
-    """Percent."""
+    """Shape (n,), percent."""
     optimum: float
     """The best accuracy in the space, percent."""
     quality: RankingQuality
@@ -44,61 +48,60 @@ class Ranked:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is known beside the searches themselves."""
+    """What a report computes from a sweep, once."""
 
-    accuracy_name: str
-    """`test` or, where the benchmark has no test accuracy, `validation`."""
     ranked: Mapping[tuple[str, str], Ranked]
     """By dataset and metric."""
     ceilings: Mapping[str, NoiseCeiling]
     """By dataset: how well separately trained twins rank each other."""
     absent: Mapping[tuple[str, str], str]
     """By dataset and metric: why scores or accuracies could not be read."""
+    means: Mapping[tuple[str, Search], Interval]
+    """By dataset and search: the mean of what its runs found, percent; in the paper's order."""
+    comparisons: Mapping[str, Sequence[Comparison]]
+    """By dataset: all pairs of searches, by `search_label`."""
+    ranking: Ranking | None
+    """Searches over datasets, by what they found on average; None with fewer than 3 searches or 2 datasets."""
 
 
 def gather(sweep: Sweep, *, n_jobs: int) -> Evidence:
-    """Correlate every metric of a sweep with trained accuracy, in `n_jobs` processes."""
+    """Compute what a report says of a sweep, in `n_jobs` processes."""
     import joblib
 
     first: dict[tuple[str, str], FinishedJob] = {}
     for job in sweep.jobs:
         first.setdefault((job.dataset, job.metric), job)
-    has_test = all(np.isfinite(sweep.benchmark(job).test_acc_200).any() for job in first.values())
     pairs, absent = dict[tuple[str, str], tuple[FloatArray, FloatArray]](), dict[tuple[str, str], str]()
+    accuracies: dict[str, FloatArray] = {}
     for key, job in first.items():
         try:
-            scores = sweep.scores(job)
+            scores, accuracy = sweep.scores(job), sweep.trained(job)
         except InputError as error:
             absent[key] = str(error)
             continue
-        accuracy = accuracy_of(sweep, job, has_test=has_test)
+        accuracies[job.dataset] = accuracy
         both = scores.known & np.isfinite(accuracy)
         if both.sum() > 1:
             pairs[key] = scores.score[both], accuracy[both]
         else:
             absent[key] = "no architectures with both a score and an accuracy"
-    datasets = {job.dataset: accuracy_of(sweep, job, has_test=has_test) for job in first.values()}
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
         ranked = parallel(joblib.delayed(rank)(*pair) for pair in pairs.values())
-        ceilings = parallel(joblib.delayed(_ceiling)(accuracy) for accuracy in datasets.values())
+        ceilings = parallel(joblib.delayed(_ceiling)(accuracy) for accuracy in accuracies.values())
+    found = {key: values for key, job in main_jobs(sweep).items() if (values := found_accuracy(sweep, job)) is not None}
     return Evidence(
-        "test" if has_test else "validation",
         dict(zip(pairs, ranked, strict=True)),
-        dict(zip(datasets, ceilings, strict=True)),
+        dict(zip(accuracies, ceilings, strict=True)),
         absent,
+        {key: mean_interval(values) for key, values in found.items()},
+        {dataset: _compare(dataset, found) for dataset in dict.fromkeys(dataset for dataset, _ in found)},
+        _rank_searches(found),
     )
-
-
-def accuracy_of(sweep: Sweep, job: FinishedJob, *, has_test: bool) -> FloatArray:
-    """Return the 200-epoch accuracies that a report is about: shape (15625,), percent, NaN where unknown."""
-    benchmark = sweep.benchmark(job)
-    return benchmark.test_acc_200 if has_test else benchmark.val_acc_200
 
 
 def rank(score: FloatArray, accuracy: FloatArray) -> Ranked:
     """Return how well scores rank accuracies, shape (n,) each, with intervals."""
-    usable = np.where(np.isfinite(score), score, -np.inf)
-    best = np.argsort(-usable, kind="stable")[: max(2, round(TOP * len(usable)))]
+    best = best_scored(score, TOP)
     return Ranked(
         score,
         accuracy,
@@ -109,6 +112,23 @@ def rank(score: FloatArray, accuracy: FloatArray) -> Ranked:
         kendall_interval(score, accuracy),
         kendall_interval(score[best], accuracy[best]),
     )
+
+
+def _compare(dataset: str, found: Mapping[tuple[str, Search], FloatArray]) -> list[Comparison]:
+    return compare_pairs({search_label(search): values for (of, search), values in found.items() if of == dataset})
+
+
+def _rank_searches(found: Mapping[tuple[str, Search], FloatArray]) -> Ranking | None:
+    datasets = list(dict.fromkeys(dataset for dataset, _ in found))
+    searches = [
+        search
+        for search in dict.fromkeys(search for _, search in found)
+        if all((dataset, search) in found for dataset in datasets)
+    ]
+    if len(searches) < 3 or len(datasets) < 2:
+        return None
+    means = np.array([[found[dataset, search].mean() for search in searches] for dataset in datasets])
+    return ranks_over_datasets(means, [search_label(search) for search in searches])
 
 
 def _ceiling(accuracy: FloatArray) -> NoiseCeiling:

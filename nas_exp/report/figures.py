@@ -10,18 +10,11 @@ import numpy.typing as npt
 from nas_exp.atomic import replacing
 from nas_exp.report import paper
 from nas_exp.report.document import Figure
-from nas_exp.report.evidence import Evidence
+from nas_exp.report.evidence import TOP, Evidence
 from nas_exp.report.finished import Sweep
+from nas_exp.report.ranking import best_scored
 from nas_exp.report.statistics import Ranking
-from nas_exp.report.tables import (
-    accuracy_label,
-    datasets_of,
-    known_from,
-    known_order,
-    label,
-    main_jobs,
-    metrics_of,
-)
+from nas_exp.report.view import datasets_of, known_order, label, main_jobs, metrics_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,12 +75,13 @@ def draw(
 
 def search_figure(folder: Path, sweep: Sweep) -> Figure | None:
     """Draw the paper's Figure 2: the incumbent's accuracy as searches go on; None if no job knows it."""
-    kind = accuracy_label(sweep)
-    column = "test_acc" if kind == "test" else "val_acc"
-    jobs = {(job.dataset, job.algo, job.metric): job for job in main_jobs(sweep)}
-    datasets = datasets_of(sweep)
-    algos = known_order((algo for _, algo, _ in jobs), paper.ALGOS)
-    metrics = metrics_of(sweep)
+    kind, jobs, datasets, metrics = sweep.accuracy_name, main_jobs(sweep), datasets_of(sweep), metrics_of(sweep)
+    algos = known_order((algo for _, (_, algo) in jobs), paper.ALGOS)
+    curves = {key: job.trajectory[sweep.accuracy] for key, job in jobs.items()}
+    # the first steps may have no incumbent
+    steps = {key: np.flatnonzero(np.isfinite(curve).all(axis=0)) for key, curve in curves.items()}
+    if not any(len(step) for step in steps.values()):
+        return None
 
     def fill(canvas: "Canvas") -> None:
         grid = canvas.subplots(len(datasets), len(algos), squeeze=False, sharex="col", sharey="row")
@@ -95,16 +89,14 @@ def search_figure(folder: Path, sweep: Sweep) -> Figure | None:
             final = list[float]()
             for axes, algo in zip(axes_row, algos, strict=True):
                 for number, metric in enumerate(metrics):
-                    job = jobs.get((dataset, algo, metric))
-                    start = None if job is None else known_from(job.trajectory[column])
-                    if job is None or start is None:
+                    step = steps.get((dataset, (metric, algo)), np.empty(0, dtype=np.int64))
+                    if not len(step):
                         continue
-                    accuracy = job.trajectory[column][:, start:]
+                    accuracy = curves[dataset, (metric, algo)][:, step]
                     mean, std = accuracy.mean(axis=0), accuracy.std(axis=0, ddof=min(1, len(accuracy) - 1))
-                    step = np.arange(start + 1, start + len(mean) + 1)
                     style = {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
-                    axes.plot(step, mean, linewidth=1.3, label=label(metric), **style)
-                    axes.fill_between(step, mean - std, mean + std, color=style["color"], alpha=0.15, linewidth=0)
+                    axes.plot(step + 1, mean, linewidth=1.3, label=label(metric), **style)
+                    axes.fill_between(step + 1, mean - std, mean + std, color=style["color"], alpha=0.15, linewidth=0)
                     later = slice(len(mean) // 10, None)
                     final += [mean[later].min() - 1.0, (mean + std)[later].max()]
                 axes.set_title(f"{label(dataset)}, {label(algo).lower()}")
@@ -123,8 +115,6 @@ def search_figure(folder: Path, sweep: Sweep) -> Figure | None:
             [handles[name] for name in names], names, loc="outside upper center", ncols=len(names), handlelength=3
         )
 
-    if all(known_from(job.trajectory[column]) is None for job in jobs.values()):
-        return None
     return draw(
         folder,
         "figure-2",
@@ -142,12 +132,9 @@ def search_figure(folder: Path, sweep: Sweep) -> Figure | None:
     )
 
 
-def scatter_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure | None:
-    """Draw score against accuracy for every metric and dataset; None if there are none."""
-    metrics = [metric for metric in metrics_of(sweep) if any(key[1] == metric for key in evidence.ranked)]
-    datasets = datasets_of(sweep)
-    if not metrics:
-        return None
+def scatter_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure:
+    """Draw score against accuracy for every metric and dataset."""
+    metrics, datasets = _ranked_metrics(sweep, evidence), datasets_of(sweep)
 
     def fill(canvas: "Canvas") -> None:
         grid = canvas.subplots(len(datasets), len(metrics), squeeze=False)
@@ -157,28 +144,14 @@ def scatter_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure | N
                 if ranked is None:
                     axes.set_axis_off()
                     continue
-                score, accuracy, is_log = readable(ranked.score, ranked.accuracy)
-                axes.plot(
-                    score,
-                    accuracy,
-                    ".",
-                    color=COLOURS[1],
-                    markersize=1.0,
-                    alpha=0.25,
-                    rasterized=True,
-                    markeredgewidth=0,
-                )
-                best = np.argsort(score)[-max(2, round(0.1 * len(score))) :]
-                axes.plot(
-                    score[best],
-                    accuracy[best],
-                    ".",
-                    color=COLOURS[2],
-                    markersize=1.0,
-                    alpha=0.4,
-                    rasterized=True,
-                    markeredgewidth=0,
-                )
+                shown, is_log = readable(ranked.score)
+                best = np.zeros_like(shown)
+                best[best_scored(ranked.score, TOP)] = True
+                for part, colour, alpha in ((shown & ~best, COLOURS[1], 0.25), (shown & best, COLOURS[2], 0.4)):
+                    axes.plot(
+                        ranked.score[part], ranked.accuracy[part], ".", color=colour, alpha=alpha,
+                        markersize=1.0, markeredgewidth=0, rasterized=True,
+                    )  # fmt: skip
                 axes.axhline(ranked.optimum, color=COLOURS[0], linewidth=0.6, linestyle=":")
                 if is_log:
                     axes.set_xscale("log")
@@ -187,44 +160,41 @@ def scatter_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure | N
                 axes.set_title(f"{label(dataset)}: τ = {ranked.tau.value:.2f}{twins}", fontsize=7)
                 if dataset == datasets[-1]:
                     axes.set_xlabel(label(metric))
-            axes_row[0].set_ylabel(f"{evidence.accuracy_name} accuracy (%)")
+            axes_row[0].set_ylabel(f"{sweep.accuracy_name} accuracy (%)")
 
     return draw(
         folder,
         "scores",
         fill,
         (2.1 * len(metrics), 0.2 + 1.9 * len(datasets)),
-        title=f"Score against {evidence.accuracy_name} accuracy, Kendall's τ in the titles",
+        title=f"Score against {sweep.accuracy_name} accuracy, Kendall's τ in the titles",
         alt=(
             "Scatter plots of every architecture of the space: score on the x axis, trained accuracy on the y axis; "
             "the tenth with the best scores is orange. A column for each metric, a row for each dataset."
         ),
         note=(
             "One point an architecture with a finite score; orange: the tenth with the best scores; dotted: the best "
-            "accuracy in the space. Twins: the τ of architectures that compute the same "
-            "function and were trained separately. Scores over many magnitudes are on a "
-            "logarithmic axis."
+            "accuracy in the space. Twins: the τ of architectures that compute the same function and were "
+            "trained separately. Scores over many magnitudes are on a logarithmic axis."
         ),
     )
 
 
-def readable(
-    score: npt.NDArray[np.float64], accuracy: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], bool]:
-    """Return what of scores and accuracies can be drawn, and whether scores need a logarithmic axis."""
+def readable(score: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], bool]:
+    """Return which scores can be drawn, shape (n,), and whether they need a logarithmic axis."""
     finite = np.isfinite(score)
     positive = score[finite & (score > 0)]
     is_log = len(positive) > 0 and bool(np.percentile(positive, 99) > 100 * np.percentile(positive, 10))
-    shown = finite & (score > 0) if is_log else finite
-    return score[shown], accuracy[shown], is_log
+    return (finite & (score > 0) if is_log else finite), is_log
 
 
-def ceiling_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure | None:
-    """Draw the rank correlations of all metrics, over the space and its head, below the ceiling; None without any."""
-    metrics = [metric for metric in metrics_of(sweep) if any(key[1] == metric for key in evidence.ranked)]
-    datasets = datasets_of(sweep)
-    if not metrics:
-        return None
+def _ranked_metrics(sweep: Sweep, evidence: Evidence) -> list[str]:
+    return [metric for metric in metrics_of(sweep) if any(key[1] == metric for key in evidence.ranked)]
+
+
+def ceiling_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure:
+    """Draw the rank correlations of all metrics, over the space and its head, with those of twins."""
+    metrics, datasets = _ranked_metrics(sweep, evidence), datasets_of(sweep)
 
     def fill(canvas: "Canvas") -> None:
         grid = canvas.subplots(1, 2, sharey=True)
@@ -235,7 +205,7 @@ def ceiling_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure | N
             axes.set_title(title)
             axes.axhline(0, color="black", linewidth=0.6)
             axes.set_xticks(range(len(datasets)), [label(dataset) for dataset in datasets])
-        grid[0].set_ylabel(f"Spearman's ρ with {evidence.accuracy_name} accuracy")
+        grid[0].set_ylabel(f"Spearman's ρ with {sweep.accuracy_name} accuracy")
         handles, labels = grid[0].get_legend_handles_labels()
         canvas.legend(handles, labels, loc="outside upper center", ncols=len(labels))
 
@@ -291,9 +261,7 @@ def rank_figure(folder: Path, ranking: Ranking) -> Figure:
     import pandas as pd
     import scikit_posthocs
 
-    names = [
-        name.replace(", Random search", " + RS").replace(", Regularized evolution", " + REA") for name in ranking.names
-    ]
+    names = list(ranking.names)
 
     def fill(canvas: "Canvas") -> None:
         axes = canvas.subplots()

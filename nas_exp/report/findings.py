@@ -1,61 +1,51 @@
 """The paper's four questions, answered from a sweep: every sentence with its figure, its test and its interval."""
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from nas_exp.report import paper
 from nas_exp.report.evidence import Evidence
-from nas_exp.report.finished import FinishedJob, Sweep
-from nas_exp.report.statistics import Comparison, Interval, compare_pairs, mean_interval
-from nas_exp.report.tables import (
-    accuracy_label,
+from nas_exp.report.finished import Sweep
+from nas_exp.report.intervals import Interval
+from nas_exp.report.view import (
+    Search,
     datasets_of,
-    found_accuracy,
+    has_papers_parameters,
     label,
     main_jobs,
-    method_ranking,
     metrics_of,
+    search_label,
 )
 
+ALPHA = 0.05
+PAPERS_RUNS = 30
 TRAINED = "val_acc"
 """The metric that trains every network."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Facts:
-    sweep: Sweep
-    evidence: Evidence
-    jobs: Mapping[tuple[str, str, str], FinishedJob]
-    """By dataset, metric and algorithm."""
-    comparisons: Mapping[tuple[str, str, str], Comparison]
-    """By dataset and the two searches, in both orders."""
-
-    def mean(self, *key: str) -> Interval | None:
-        values = found_accuracy(self.jobs[key]) if key in self.jobs else None  # type: ignore[index]
-        return None if values is None else mean_interval(values)
-
-
 def findings(sweep: Sweep, evidence: Evidence) -> str:
     """Return the findings as Markdown: one section for each of the paper's questions, and one on where we differ."""
-    facts = _Facts(sweep, evidence, {(j.dataset, j.metric, j.algo): j for j in main_jobs(sweep)}, _compare(sweep))
     sections = (
-        ("What are the limitations of a standard NAS pipeline?", _limitations(facts)),
-        ("Do training-free searches find networks as good as searches that train every network?", _comparable(facts)),
-        ("Is there a metric that is better than the others on all datasets?", _metrics(facts)),
+        ("What are the limitations of a standard NAS pipeline?", _limitations(sweep, evidence)),
+        (
+            "Do training-free searches find networks as good as searches that train every network?",
+            _comparable(sweep, evidence),
+        ),
+        ("Is there a metric that is better than the others on all datasets?", _metrics(sweep, evidence)),
         (
             "Is there a combination of metric and algorithm that is better than the others on all datasets?",
-            _pairs(facts),
+            _pairs(sweep, evidence),
         ),
-        ("Where our numbers differ from the paper's, and why", _differences(facts)),
+        ("Where our numbers differ from the paper's, and why", _differences(sweep, evidence)),
     )
     told = [(title, list(sentences)) for title, sentences in sections]
     runs = ", ".join(dict.fromkeys(str(job.config.runs) for job in sweep.jobs))
     head = (
         f"# Findings\n\nWritten by `python run.py task=report sweep={sweep.folder} task.findings=FILE` from the "
         f"results of `{sweep.command or sweep.folder}`: {len(sweep.jobs)} jobs of {runs} runs. Accuracies are "
-        f"{evidence.accuracy_name} accuracies after 200 epochs, in percent; brackets hold bootstrap 95 % intervals; "
+        f"{sweep.accuracy_name} accuracies after 200 epochs, in percent; brackets hold bootstrap 95 % intervals; "
         "comparisons are paired by run (Wilcoxon's signed-rank test, p by Holm's method over all pairs of a dataset; P "
         "is the probability of superiority, ties counting half).\n"
     )
@@ -66,25 +56,10 @@ def findings(sweep: Sweep, evidence: Evidence) -> str:
     )
 
 
-def _compare(sweep: Sweep) -> dict[tuple[str, str, str], Comparison]:
-    found: dict[tuple[str, str, str], Comparison] = {}
+def _limitations(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
     for dataset in datasets_of(sweep):
-        results = {
-            f"{job.metric}+{job.algo}": values
-            for job in main_jobs(sweep)
-            if job.dataset == dataset and (values := found_accuracy(job)) is not None
-        }
-        if len(results) < 2 or len({len(values) for values in results.values()}) > 1:
-            continue
-        for one in compare_pairs(results):
-            found[dataset, one.a, one.b] = one
-    return found
-
-
-def _limitations(facts: _Facts) -> Iterator[str]:
-    for dataset in datasets_of(facts.sweep):
-        job, ranked = facts.jobs.get((dataset, TRAINED, "rs")), facts.evidence.ranked.get((dataset, TRAINED))
-        mean = facts.mean(dataset, TRAINED, "rs")
+        job = main_jobs(sweep).get((dataset, (TRAINED, "rs")))
+        mean, ranked = evidence.means.get((dataset, (TRAINED, "rs"))), evidence.ranked.get((dataset, TRAINED))
         if job is None or ranked is None or mean is None:
             continue
         hours = float(np.mean(job.runs["seconds"])) / 3600
@@ -94,143 +69,137 @@ def _limitations(facts: _Facts) -> Iterator[str]:
             f"({ranked.optimum:.2f}). 12 epochs rank the space with ρ = {_text(ranked.rho)}, and its best tenth with "
             f"{_text(ranked.rho_top)}."
         )
-        if (versus := _versus(facts, dataset, (TRAINED, "rea"), (TRAINED, "rs"))) is not None:
+        if (versus := _versus(evidence, dataset, (TRAINED, "rea"), (TRAINED, "rs"))) is not None:
             yield f"{label(dataset)}: evolution instead of random search makes {versus}."
 
 
-def _comparable(facts: _Facts) -> Iterator[str]:
-    for dataset in datasets_of(facts.sweep):
-        free = [key for key in facts.jobs if key[0] == dataset and key[1] != TRAINED and facts.mean(*key) is not None]
-        trained = [
-            key for key in facts.jobs if key[0] == dataset and key[1] == TRAINED and facts.mean(*key) is not None
-        ]
+def _comparable(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
+    seconds = {key: float(np.mean(job.runs["seconds"])) for key, job in main_jobs(sweep).items()}
+    for dataset in datasets_of(sweep):
+        means = _means_of(evidence, dataset)
+        free = {search: mean for search, mean in means.items() if search[0] != TRAINED}
+        trained = {search: mean for search, mean in means.items() if search[0] == TRAINED}
         if not free or not trained:
             continue
-        best = max(free, key=lambda key: facts.mean(*key).value)  # type: ignore[union-attr]
-        rival = max(trained, key=lambda key: facts.mean(*key).value)  # type: ignore[union-attr]
-        ours, theirs = facts.mean(*best), facts.mean(*rival)
-        versus = _versus(facts, dataset, rival[1:], best[1:])
-        assert ours is not None
-        assert theirs is not None
-        cheaper = np.mean(facts.jobs[rival].runs["seconds"]) / np.mean(facts.jobs[best].runs["seconds"])
+        best, rival = _best(free), _best(trained)
+        versus = _versus(evidence, dataset, rival, best)
         yield (
-            f"{label(dataset)}: the best training-free search, {_pair(best)}, finds {_text(ours)}; {_pair(rival)} "
-            f"finds {_text(theirs)} at {cheaper:,.0f} times the cost" + (f" ({versus})." if versus is not None else ".")
+            f"{label(dataset)}: the best training-free search, {search_label(best)}, finds {_text(free[best])}; "
+            f"{search_label(rival)} finds {_text(trained[rival])} at "
+            f"{seconds[dataset, rival] / seconds[dataset, best]:,.0f} times the cost"
+            + (f" ({versus})." if versus is not None else ".")
         )
 
 
-def _metrics(facts: _Facts) -> Iterator[str]:
-    leaders = []
-    for dataset in datasets_of(facts.sweep):
-        free = [
-            metric
-            for metric in metrics_of(facts.sweep)
-            if metric != TRAINED and (dataset, metric) in facts.evidence.ranked
-        ]
-        if len(free) < 2:
+def _metrics(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
+    leaders = {}
+    for dataset in datasets_of(sweep):
+        ranked = {
+            metric: evidence.ranked[dataset, metric]
+            for metric in metrics_of(sweep)
+            if metric != TRAINED and (dataset, metric) in evidence.ranked
+        }
+        if len(ranked) < 2:
             continue
-        ranked = {metric: facts.evidence.ranked[dataset, metric] for metric in free}
-        order = sorted(free, key=lambda metric: -ranked[metric].rho.value)
-        head = sorted(free, key=lambda metric: -ranked[metric].rho_top.value)
+        over_all = sorted(ranked, key=lambda metric: -ranked[metric].rho.value)
+        among_best = sorted(ranked, key=lambda metric: -ranked[metric].rho_top.value)
         yield (
             f"{label(dataset)}: over the space, ρ is "
-            + ", ".join(f"{_text(ranked[metric].rho)} for {label(metric)}" for metric in order)
+            + ", ".join(f"{_text(ranked[metric].rho)} for {label(metric)}" for metric in over_all)
             + "; over the best-scored tenth "
-            + ", ".join(f"{_text(ranked[metric].rho_top)} for {label(metric)}" for metric in head)
+            + ", ".join(f"{_text(ranked[metric].rho_top)} for {label(metric)}" for metric in among_best)
             + "."
         )
-        means = {metric: facts.mean(dataset, metric, "rea") or facts.mean(dataset, metric, "rs") for metric in free}
-        leaders.append(max(free, key=lambda metric: -np.inf if means[metric] is None else means[metric].value))  # type: ignore[union-attr]
-        ceiling = facts.evidence.ceilings.get(dataset)
-        if ceiling is not None:
-            yield (
-                f"{label(dataset)}: twins, trained separately, rank with ρ = {_text(ceiling.rho)} over the space and "
-                f"{_text(ceiling.rho_top)} in its best tenth: training noise alone takes that much from any predictor."
-            )
-    if leaders:
-        same = len(set(leaders)) == 1
+        ceiling = evidence.ceilings[dataset]
         yield (
-            f"{'Yes' if same else 'No'}: the training-free metric whose evolution finds the best networks is "
-            + ", ".join(
-                f"{label(metric)} on {label(dataset)}"
-                for metric, dataset in zip(leaders, datasets_of(facts.sweep), strict=False)
-            )
+            f"{label(dataset)}: twins, which compute the same function and were trained separately, rank each other "
+            f"with ρ = {_text(ceiling.rho)} over the space and {_text(ceiling.rho_top)} in its best tenth: a predictor "
+            "that is as good as training an equal network once ranks no better."
+        )
+        if free := {search: mean for search, mean in _means_of(evidence, dataset).items() if search[0] != TRAINED}:
+            leaders[dataset] = _best(free)[0]
+    if leaders:
+        answer = "Yes" if len({*leaders.values()}) == 1 else "No"
+        yield (
+            f"{answer}: the training-free metric whose searches find the best networks is "
+            + ", ".join(f"{label(metric)} on {label(dataset)}" for dataset, metric in leaders.items())
             + "."
         )
 
 
-def _pairs(facts: _Facts) -> Iterator[str]:
-    ranking = method_ranking(facts.sweep)
+def _pairs(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
+    ranking = evidence.ranking
     if ranking is not None:
-        order = np.argsort(ranking.average_rank, kind="stable")
-        first, second = order[0], order[1]
-        significant = [ranking.names[i] for i in order[1:] if ranking.nemenyi_p[first, i] < 0.05]
+        first, second, *_ = order = np.argsort(ranking.average_rank, kind="stable").tolist()
+        significant = [ranking.names[i] for i in order if ranking.nemenyi_p[first, i] < ALPHA]
+        friedman = "" if ranking.friedman_p is None else f" Friedman's test gives p = {ranking.friedman_p:.3f}."
         yield (
             f"Over the datasets, {ranking.names[first]} has the best average rank ({ranking.average_rank[first]:.2f}), "
-            f"then {ranking.names[second]} ({ranking.average_rank[second]:.2f}); Friedman's test gives "
-            f"p = {ranking.friedman_p:.3f}, and the critical difference is {ranking.critical_difference:.2f}, so that "
-            + (
-                f"it differs significantly from {', '.join(significant)}."
-                if significant
-                else "no search differs significantly from it."
-            )
+            f"then {ranking.names[second]} ({ranking.average_rank[second]:.2f}).{friedman} The critical difference is "
+            f"{ranking.critical_difference:.2f}: {ranking.names[first]} differs significantly from "
+            f"{', '.join(significant) or 'no other search'}."
         )
-    firsts = []
-    for dataset in datasets_of(facts.sweep):
-        keys = [key for key in facts.jobs if key[0] == dataset and facts.mean(*key) is not None]
-        if keys:
-            firsts.append((dataset, max(keys, key=lambda key: facts.mean(*key).value)))  # type: ignore[union-attr]
+    firsts = {dataset: _best(means) for dataset in datasets_of(sweep) if (means := _means_of(evidence, dataset))}
     if firsts:
-        same = len({key[1:] for _, key in firsts}) == 1
         yield (
-            f"{'Yes' if same else 'No'}: the best is "
-            + ", ".join(f"{_pair(key)} on {label(dataset)}" for dataset, key in firsts)
+            f"{'Yes' if len({*firsts.values()}) == 1 else 'No'}: the best is "
+            + ", ".join(f"{search_label(search)} on {label(dataset)}" for dataset, search in firsts.items())
             + "."
         )
 
 
-def _differences(facts: _Facts) -> Iterator[str]:
-    if accuracy_label(facts.sweep) != "test":
+def _differences(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
+    if sweep.accuracy_name != "test":
         return
-    near = far = 0
-    told = []
-    for (dataset, metric, algo), (_, _, _, theirs, _) in paper.SEARCHES.items():
-        job, mean = facts.jobs.get((dataset, metric, algo)), facts.mean(dataset, metric, algo)
-        if job is None or mean is None or dict(job.hyper_parameters) != paper.PAPERS_HYPER_PARAMETERS[algo]:
+    told, compared = [], 0
+    for (dataset, search), job in main_jobs(sweep).items():
+        papers, mean = paper.SEARCHES.get((dataset, *search)), evidence.means.get((dataset, search))
+        if papers is None or mean is None or not has_papers_parameters(job):
             continue
+        compared += 1
+        theirs, deviation = papers[3:]
         if abs(mean.value - theirs) < 1:
-            near += 1
             continue
-        far += 1
-        found, counts = np.unique(job.runs["arch_index"], return_counts=True)
-        most, arch = int(counts.max()), job.summary["best_arch_str"]
-        told.append(
-            f"{_pair((dataset, metric, algo))} on {label(dataset)}: {_text(mean)}, the paper {theirs:.2f}. {most} of "
-            f"{len(job.runs['arch_index'])} runs return the same network; the best-scored is `{arch}`. Which network "
-            "scores best depends on one initialisation and one mini-batch, the paper's and ours."
-            if len(found) < len(job.runs["arch_index"])
-            else f"{_pair((dataset, metric, algo))} on {label(dataset)}: {_text(mean)}, the paper {theirs:.2f}."
-        )
-    if near + far:
-        yield f"Of {near + far} mean test accuracies in Tables III to V, {near} are within a point of the paper's."
+        _, counts = np.unique(job.runs["arch_index"], return_counts=True)
+        sentence = f"{search_label(search)} on {label(dataset)}: {_text(mean)}, the paper {theirs:.2f}."
+        if 2 * counts.max() > counts.sum():
+            sentence += (
+                f" {counts.max()} of {counts.sum()} runs return the same network; the best-scored is "
+                f"`{job.summary['best_arch_str']}`. Which network scores best depends on the initialisation and the "
+                "mini-batch, of which the paper and we have drawn one each."
+            )
+        else:
+            error = deviation / math.sqrt(PAPERS_RUNS)
+            sentence += (
+                f" Runs differ: the paper's deviation of {deviation:.2f} over {PAPERS_RUNS} runs gives its mean a "
+                f"standard error of {error:.2f}."
+            )
+        told.append(sentence)
+    if compared:
+        within = compared - len(told)
+        yield f"Of {compared} mean test accuracies in Tables III to V, {within} are within a point of the paper's."
         yield from told
 
 
-def _versus(facts: _Facts, dataset: str, a: tuple[str, str], b: tuple[str, str]) -> str | None:
+def _means_of(evidence: Evidence, dataset: str) -> dict[Search, Interval]:
+    return {search: mean for (of, search), mean in evidence.means.items() if of == dataset}
+
+
+def _best(means: Mapping[Search, Interval]) -> Search:
+    return max(means, key=lambda search: means[search].value)
+
+
+def _versus(evidence: Evidence, dataset: str, a: Search, b: Search) -> str | None:
     """Say how search a does against search b."""
-    first, second = "+".join(a), "+".join(b)
-    sign, found = 1, facts.comparisons.get((dataset, first, second))
-    if found is None:
-        sign, found = -1, facts.comparisons.get((dataset, second, first))
-    if found is None:
-        return None
-    superiority = found.superiority if sign > 0 else 1 - found.superiority
-    p = "p < 0.001" if found.p_holm < 0.001 else f"p = {found.p_holm:.3f}"
-    return f"a median difference of {sign * found.median_difference:+.2f} points, P = {superiority:.2f}, {p}"
-
-
-def _pair(key: tuple[str, ...]) -> str:
-    return f"{label(key[-2])} with {label(key[-1]).lower()}"
+    names = search_label(a), search_label(b)
+    for found in evidence.comparisons[dataset]:
+        if {found.a, found.b} == {*names}:
+            same_way = found.a == names[0]
+            difference = found.median_difference if same_way else -found.median_difference
+            superiority = found.superiority if same_way else 1 - found.superiority
+            p = "p < 0.001" if found.p_holm < 0.001 else f"p = {found.p_holm:.3f}"
+            return f"a median difference of {difference:+.2f} points, P = {superiority:.2f}, {p}"
+    return None
 
 
 def _text(interval: Interval) -> str:

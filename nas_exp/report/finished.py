@@ -14,8 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from nas_exp.benchmarks import Benchmark
-from nas_exp.config import BenchmarkCall, Config, check
+from nas_exp.config import Config, check
 from nas_exp.errors import InputError
 from nas_exp.parquet import read_columns
 from nas_exp.score_table import Scores
@@ -77,7 +76,7 @@ class FinishedJob:
         return {name: np.asarray(values, dtype=np.float64).reshape(runs, -1) for name, values in columns.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sweep:
     """All jobs of a sweep."""
 
@@ -90,26 +89,32 @@ class Sweep:
     command: str | None
     """The command that made it, if it is known."""
 
+    @functools.cached_property
+    def accuracy(self) -> str:
+        """The column that the report is about: `test_acc`, or `val_acc` unless every job knows test accuracies."""
+        return "test_acc" if all(np.isfinite(job.runs["test_acc"]).any() for job in self.jobs) else "val_acc"
+
+    @property
+    def accuracy_name(self) -> str:
+        """The same in words."""
+        return {"test_acc": "test", "val_acc": "validation"}[self.accuracy]
+
+    def trained(self, job: FinishedJob) -> FloatArray:
+        """Return the 200-epoch accuracies of the space on a job's dataset: shape (15625,), percent, NaN where unknown.
+
+        Raises:
+            InputError: the benchmark cannot be read.
+        """
+        benchmark = job.config.benchmark.load(job.dataset)
+        return benchmark.test_acc_200 if self.accuracy == "test_acc" else benchmark.val_acc_200
+
     def scores(self, job: FinishedJob) -> Scores:
         """Return what is known of a job's metric over the space.
 
         Raises:
             InputError: it cannot be read, as when the images have gone.
         """
-        return known_scores(job.config, self.benchmark(job))
-
-    def benchmark(self, job: FinishedJob) -> Benchmark:
-        """Return a job's benchmark.
-
-        Raises:
-            InputError: it cannot be read.
-        """
-        return _load(job.config.benchmark, job.dataset)
-
-
-@functools.lru_cache(maxsize=8)
-def _load(benchmark: BenchmarkCall, dataset: str) -> Benchmark:
-    return benchmark.load(dataset)
+        return known_scores(job.config, job.config.benchmark.load(job.dataset))
 
 
 def read_sweep(folder: Path) -> Sweep:

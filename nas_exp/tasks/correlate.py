@@ -4,15 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 
 from nas_exp.arguments import AtLeast
 from nas_exp.config import Config
 from nas_exp.errors import InputError
+from nas_exp.report.ranking import correlations
 from nas_exp.scorer import known_scores
 from nas_exp.tasks import Summary
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> Summary:
@@ -49,33 +47,3 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
             f"metric={config.metric.name}: no architecture has both a score and an accuracy; run task=score first"
         )
     return summary
-
-
-def correlations(score: FloatArray, accuracy: FloatArray, *, top: float) -> dict[str, float | None]:
-    """Return Spearman's rho and Kendall's tau-b over all, and over the `top` share by score.
-
-    Scores that are not finite rank last, all equal. Where all scores or all accuracies are equal, there is nothing to
-    correlate and the values are None.
-
-    Args:
-        score: shape (n,), higher is better.
-        accuracy: shape (n,), finite.
-        top: share of the best-scored, in (0, 1]; ties at its border are broken by order.
-    """
-    usable = np.where(np.isfinite(score), score, -np.inf)
-    best = np.argsort(-usable, kind="stable")[: max(2, round(top * len(usable)))]
-    return {
-        **_rank_correlations("", usable, accuracy),
-        **_rank_correlations("_top", usable[best], accuracy[best]),
-    }
-
-
-def _rank_correlations(suffix: str, score: FloatArray, accuracy: FloatArray) -> dict[str, float | None]:
-    from scipy import stats
-
-    if len(np.unique(score)) < 2 or len(np.unique(accuracy)) < 2:
-        return {f"rho{suffix}": None, f"tau{suffix}": None}
-    return {
-        f"rho{suffix}": float(stats.spearmanr(score, accuracy).statistic),
-        f"tau{suffix}": float(stats.kendalltau(score, accuracy).statistic),
-    }

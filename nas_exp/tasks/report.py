@@ -13,7 +13,7 @@ from nas_exp.errors import InputError
 from nas_exp.report import figures, tables
 from nas_exp.report.document import Figure, Section, Table, write_table
 from nas_exp.report.evidence import Evidence, gather
-from nas_exp.report.findings import findings as write_findings
+from nas_exp.report.findings import findings as findings_of
 from nas_exp.report.finished import Sweep, read_sweep
 from nas_exp.report.page import write_page
 from nas_exp.tasks import Summary
@@ -44,7 +44,7 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
     sections = build(sweep, evidence, target)
     if findings is not None:
         with replacing(Path(findings)) as temporary:
-            temporary.write_text(write_findings(sweep, evidence), encoding="utf-8")
+            temporary.write_text(findings_of(sweep, evidence), encoding="utf-8")
     parts = [part for section in sections for part in section.parts]
     for part in parts:
         if isinstance(part, Table):
@@ -69,29 +69,28 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
 
 def build(sweep: Sweep, evidence: Evidence, target: Path) -> list[Section]:
     """Return the report's sections; figures are drawn into `target`. What the sweep does not have is left out."""
-    ranking = tables.method_ranking(sweep)
+    ranked: list[Table | Figure] = []
+    if evidence.ranked:
+        table_1, table_6 = tables.correlation_tables(sweep, evidence)
+        ranked = [
+            table_1,
+            table_6,
+            figures.ceiling_figure(target, sweep, evidence),
+            tables.quality_table(sweep, evidence),
+            figures.scatter_figure(target, sweep, evidence),
+        ]
+    across: list[Table | Figure] = []
+    if evidence.ranking is not None:
+        across = [figures.rank_figure(target, evidence.ranking), tables.rank_table(evidence.ranking)]
     found = [
         Section("What searches found", _present(figures.search_figure(target, sweep), *tables.search_tables(sweep))),
         Section("Ablations", tables.ablation_tables(sweep)),
-        Section(
-            "How well metrics rank",
-            _present(
-                *(tables.correlation_tables(sweep, evidence) if evidence.ranked else ()),
-                figures.ceiling_figure(target, sweep, evidence),
-                tables.quality_table(sweep, evidence) if evidence.ranked else None,
-                figures.scatter_figure(target, sweep, evidence),
-            ),
-        ),
+        Section("How well metrics rank", ranked),
         Section(
             "Which differences are real",
-            _present(
-                tables.mean_table(sweep),
-                None if ranking is None else figures.rank_figure(target, ranking),
-                None if ranking is None else tables.rank_table(ranking),
-                *tables.comparison_tables(sweep),
-            ),
+            _present(tables.mean_table(sweep, evidence), *across, *tables.comparison_tables(evidence)),
         ),
-        Section("How searches proceed", _present(tables.anytime_table(sweep, evidence) if evidence.ranked else None)),
+        Section("How searches proceed", _present(tables.anytime_table(sweep, evidence))),
         Section("What is missing", missing(sweep, evidence)),
     ]
     return [section for section in found if section.parts]
@@ -109,7 +108,7 @@ def missing(sweep: Sweep, evidence: Evidence) -> list[Table | Figure | str]:
         jobs = [job for job, other in sweep.skipped.items() if other == reason]
         told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}")
     told += [f"{metric} on {dataset}: {why}" for (dataset, metric), why in evidence.absent.items()]
-    if evidence.accuracy_name != "test":
+    if sweep.accuracy_name != "test":
         told.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")
     return told
 

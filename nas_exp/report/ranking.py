@@ -1,0 +1,277 @@
+"""How well scores rank architectures by trained accuracy, and how well that can be told."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from nas_exp.report.intervals import TAILS, UNKNOWN, Interval, resampled
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+def best_scored(score: FloatArray, top: float) -> IntArray:
+    """Return the positions of the `top` share of scores (n,), at least two, best first; what is not finite comes last.
+
+    Ties at the border are broken by order.
+    """
+    usable = np.where(np.isfinite(score), score, -np.inf)
+    return np.argsort(-usable, kind="stable")[: max(2, round(top * len(usable)))]
+
+
+def correlations(score: FloatArray, accuracy: FloatArray, *, top: float) -> dict[str, float | None]:
+    """Return Spearman's rho and Kendall's tau-b over all, and over the `top` share by score.
+
+    Scores that are not finite rank last, all equal. Where all scores or all accuracies are equal, there is nothing to
+    correlate and the values are None.
+
+    Args:
+        score: shape (n,), higher is better.
+        accuracy: shape (n,), finite.
+        top: share of the best-scored, in (0, 1]; ties at its border are broken by order.
+    """
+    usable, best = np.where(np.isfinite(score), score, -np.inf), best_scored(score, top)
+    return {
+        **_rank_correlations("", usable, accuracy),
+        **_rank_correlations("_top", usable[best], accuracy[best]),
+    }
+
+
+def spearman_interval(score: FloatArray, accuracy: FloatArray, *, resamples: int = 1000, seed: int = 0) -> Interval:
+    """Return Spearman's rho with its paired bootstrap interval.
+
+    Architectures are resampled with replacement and ranked anew, ties averaged; the interval is of percentiles, which
+    the bounds of a correlation and its skewed distribution leave valid. It answers for architectures drawn
+    independently. Where the whole space is correlated nothing was drawn, and the interval tells how far the figure
+    depends on which cells a space happens to have. It is then too narrow, as many cells are equal up to relabelling:
+    resampling classes of equal cells gives one eight times as wide (12-epoch validation accuracy on cifar10).
+
+    Args:
+        score: shape (n,), higher is better; scores that are not finite rank last, all equal.
+        accuracy: shape (n,), finite, percent.
+        resamples: how many; each takes time linear in n.
+        seed: of the resamples.
+
+    Returns:
+        All NaN where all scores or all accuracies are equal; without bounds for fewer than four architectures.
+
+    Raises:
+        ValueError: the arrays do not have those shapes, or an accuracy is not finite.
+    """
+    return _interval("rho", _spearman_of_drawn, score, accuracy, resamples=resamples, seed=seed)
+
+
+def kendall_interval(score: FloatArray, accuracy: FloatArray, *, resamples: int = 300, seed: int = 0) -> Interval:
+    """Return Kendall's tau-b with its paired bootstrap interval: `spearman_interval` for the other coefficient.
+
+    Each resample takes time n log n, about ten times that of Spearman's rho, hence fewer of them: the bounds then vary
+    with the seed by some 8 % of the half-width (one standard deviation). An architecture that a resample holds twice is
+    tied with itself in both rankings, which tau-b leaves out, so ties that resampling makes do not bias it.
+
+    Arguments, results and errors are those of `spearman_interval`.
+    """
+    return _interval("tau", _kendall_of_drawn, score, accuracy, resamples=resamples, seed=seed)
+
+
+@dataclass(frozen=True)
+class RankingQuality:
+    """How well scores rank architectures by accuracy. Correlations are None where there is nothing to correlate."""
+
+    rho: float | None
+    """Spearman."""
+    tau: float | None
+    """Kendall, tau-b."""
+    rho_top: float | None
+    """Spearman among the best-scored share."""
+    tau_top: float | None
+    precision: Mapping[int, float | None]
+    """By k: the share of the k best-scored that are among the k most accurate; None for more than there are."""
+    ndcg: Mapping[int, float | None]
+    """By k: normalised discounted cumulative gain of the k best-scored; None likewise."""
+    regret: float
+    """Accuracy of the most accurate less that of the best-scored, percentage points."""
+
+
+def ranking_quality(
+    score: FloatArray, accuracy: FloatArray, *, top: float = 0.1, k: Sequence[int] = (10, 100)
+) -> RankingQuality:
+    """Return how well scores rank architectures, over all and among the best.
+
+    nDCG is that of Järvelin and Kekäläinen (2002), Cumulated Gain-Based Evaluation of IR Techniques, with the discount
+    1 / log2(1 + rank) that has become usual: the sum of discounted gains of the k best-scored, over that of the k most
+    accurate. The gain of an architecture is its accuracy, scaled so that the worst of those given has 0 and the best 1.
+    Where all are equally accurate every ranking is ideal, and nDCG is 1.
+
+    Precision, nDCG and regret are expectations over the orders that equal scores could stand in (McSherry and Najork
+    2008, Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied Scores): cells that
+    are equal up to relabelling tie, at the top as well. An accuracy that ties with the k-th is among the k best.
+
+    Args:
+        score: shape (n,), higher is better; scores that are not finite rank last, all equal.
+        accuracy: shape (n,), finite, percent.
+        top: share of the best-scored that is correlated on its own, in (0, 1]; see `correlations`.
+        k: how many of the best-scored to look at.
+
+    Raises:
+        ValueError: the arrays do not have those shapes, or an accuracy is not finite.
+    """
+    usable = _usable(score, accuracy)
+    best_first = np.sort(accuracy)[::-1]
+    highest, lowest = best_first[0], best_first[-1]
+    gain = (accuracy - lowest) / (highest - lowest) if highest > lowest else np.ones_like(accuracy)
+    discount = 1 / np.log2(2 + np.arange(len(accuracy)))
+    found, ideal = (np.cumsum(discount * _expected_in_order(order, gain)) for order in (usable, accuracy))
+    precision: dict[int, float | None] = dict.fromkeys(k)
+    ndcg: dict[int, float | None] = dict.fromkeys(k)
+    for count in k:
+        if count <= len(accuracy):
+            among_best = (accuracy >= best_first[count - 1]).astype(np.float64)
+            precision[count] = float(_expected_in_order(usable, among_best)[:count].mean())
+            ndcg[count] = float(found[count - 1] / ideal[count - 1])
+    return RankingQuality(
+        **correlations(usable, accuracy, top=top),
+        precision=precision,
+        ndcg=ndcg,
+        regret=float(highest - _expected_in_order(usable, accuracy)[0]),
+    )
+
+
+@dataclass(frozen=True)
+class NoiseCeiling:
+    """Rank correlation of trained accuracy with that of a twin; `value` is a mean, the interval one of percentiles."""
+
+    rho: Interval
+    """Spearman, over all classes."""
+    tau: Interval
+    """Kendall, tau-b."""
+    rho_top: Interval
+    """Spearman among the share of twins whose first is best."""
+    tau_top: Interval
+    classes: int
+    """Classes of two or more, each of which gives one pair of twins."""
+
+
+def noise_ceiling(
+    accuracy: FloatArray, classes: IntArray, *, top: float = 0.1, draws: int = 200, seed: int = 0
+) -> NoiseCeiling:
+    """Return how well the accuracy of an architecture is ranked by that of a twin, which computes the same function.
+
+    Twins were trained separately, from other weights and, where dead operations differ, with other parameters that do
+    nothing. In each draw every class of two or more gives two different members at random; the accuracies of the first
+    members, as scores, are correlated with those of the second, over all classes and over the `top` share by score.
+    Classes count alike, whatever their size; classes of one give nothing. The intervals are over draws: they hold the
+    luck of which twins are taken, not that of which classes there are.
+
+    So this is what a metric reaches that is as good as training an equal network once. It is no bound:
+
+    * A metric that knew the expected accuracy of a function would have no noise of its own, and could come to about
+      the square root of it. One that sees the very training run, as validation accuracy does, can pass it as well.
+    * `rho_top` depends on how far apart the accuracies in the top share lie. A worse metric lets worse architectures
+      in, and correlates more easily among them: compare it with metrics that choose nearly as well only.
+
+    The class whose output does not depend on the input, with accuracy at chance, is in: it has many members, but gives
+    one pair among all, which changes `rho` by less than 0.001.
+
+    Args:
+        accuracy: shape (n,), percent; architectures without one (NaN) are left out.
+        classes: shape (n,), equal for architectures that compute the same function, such as numbers of
+            `nas_exp.space.canonical_form`.
+        top: share of the pairs, in (0, 1].
+        draws: how many.
+        seed: of the draws.
+
+    Returns:
+        All NaN where there is nothing to correlate.
+
+    Raises:
+        ValueError: the arrays do not have those shapes.
+    """
+    if accuracy.ndim != 1 or classes.shape != accuracy.shape:
+        raise ValueError(f"accuracy {accuracy.shape} and classes {classes.shape}: expected one shape, (n,)")
+    known = np.isfinite(accuracy)
+    _, number, members = np.unique(classes[known], return_inverse=True, return_counts=True)
+    by_class = accuracy[known][np.argsort(number, kind="stable")]
+    start, members = (np.cumsum(members) - members)[members > 1], members[members > 1]
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(draws):
+        first = rng.integers(members)
+        # a step of 1 to members - 1 around the class: uniform over the others
+        second = (first + 1 + rng.integers(members - 1)) % members
+        found.append(correlations(by_class[start + first], by_class[start + second], top=top))
+    return NoiseCeiling(
+        **{name: _over_draws([each[name] for each in found]) for name in ("rho", "tau", "rho_top", "tau_top")},
+        classes=len(members),
+    )
+
+
+def _interval(
+    name: str,
+    statistic: Callable[[IntArray, IntArray, IntArray], float],
+    score: FloatArray,
+    accuracy: FloatArray,
+    *,
+    resamples: int,
+    seed: int,
+) -> Interval:
+    usable = _usable(score, accuracy)
+    value = correlations(usable, accuracy, top=1.0)[name]
+    ranks = _dense_ranks(usable), _dense_ranks(accuracy)
+    return resampled(value, lambda drawn: statistic(*ranks, drawn), len(usable), resamples, seed)
+
+
+def _kendall_of_drawn(x: IntArray, y: IntArray, drawn: IntArray) -> float:
+    return float(stats.kendalltau(x[drawn], y[drawn]).statistic)
+
+
+def _rank_correlations(suffix: str, score: FloatArray, accuracy: FloatArray) -> dict[str, float | None]:
+    if len(np.unique(score)) < 2 or len(np.unique(accuracy)) < 2:
+        return {f"rho{suffix}": None, f"tau{suffix}": None}
+    return {
+        f"rho{suffix}": float(stats.spearmanr(score, accuracy).statistic),
+        f"tau{suffix}": float(stats.kendalltau(score, accuracy).statistic),
+    }
+
+
+def _usable(score: FloatArray, accuracy: FloatArray) -> FloatArray:
+    if score.ndim != 1 or not len(score) or score.shape != accuracy.shape:
+        raise ValueError(f"score {score.shape} and accuracy {accuracy.shape}: expected one shape, (n,)")
+    if not np.isfinite(accuracy).all():
+        raise ValueError("accuracy: found a value that is not finite")
+    return np.where(np.isfinite(score), score, -np.inf)
+
+
+def _dense_ranks(values: FloatArray) -> IntArray:
+    return np.unique(values, return_inverse=True)[1]
+
+
+def _spearman_of_drawn(x: IntArray, y: IntArray, drawn: IntArray) -> float:
+    """Return Spearman's rho of ``x[drawn]`` and ``y[drawn]``, without sorting: x and y are dense ranks, shape (n,)."""
+    times = np.bincount(drawn, minlength=len(x)).astype(np.float64)
+    x_centred, y_centred = (_mid_ranks(ranks, times) - (len(drawn) + 1) / 2 for ranks in (x, y))
+    x_weighted, y_weighted = x_centred * times, y_centred * times
+    # sums, not dot products: BLAS would start threads, and wait for them longer than it computes
+    variances = np.sum(x_weighted * x_centred) * np.sum(y_weighted * y_centred)
+    return float(np.sum(x_weighted * y_centred) / np.sqrt(variances)) if variances > 0 else np.nan
+
+
+def _mid_ranks(ranks: IntArray, times: FloatArray) -> FloatArray:
+    equal = np.bincount(ranks, times)
+    return (np.cumsum(equal) - (equal - 1) / 2)[ranks]
+
+
+def _expected_in_order(score: FloatArray, gain: FloatArray) -> FloatArray:
+    """Return the gains, best-scored first: shape (n,), each the mean over those of equal score."""
+    group = _dense_ranks(-score)
+    return (np.bincount(group, gain) / np.bincount(group))[np.sort(group)]
+
+
+def _over_draws(found: Sequence[float | None]) -> Interval:
+    values = np.array([value for value in found if value is not None])
+    if not len(values):
+        return UNKNOWN
+    low, high = np.quantile(values, TAILS)
+    return Interval(float(values.mean()), float(low), float(high))
