@@ -126,9 +126,7 @@ def profile(each: Work, archs: list[int]) -> None:
         calls, milliseconds = row.count / len(archs), row.self_cpu_time_total / 1e3 / len(archs)
         print(f"{row.key:<40} {calls:7.1f} calls {milliseconds:8.1f} ms a network")
     torchs = sum(row.self_cpu_time_total for row in operations) / 1e3 / len(archs)
-    print(
-        f"all of torch's operations: {torchs:.1f} ms while profiled; a whole network without the profiler: {alone:.1f} ms"
-    )
+    print(f"all of torch's operations, profiled: {torchs:.1f} ms; a whole network, not profiled: {alone:.1f} ms")
 
 
 def measure_ours(each: Work, archs: list[int], repeats: int = 1) -> list[float]:

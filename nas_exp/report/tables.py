@@ -76,7 +76,7 @@ def search_tables(sweep: Sweep) -> list[Table]:
             Table(
                 f"table-{3 + list(numbers).index(dataset)}" if dataset in numbers else f"searches-{dataset}",
                 f"{number}what searches found on {label(dataset)}: accuracy after 200 epochs (%), mean ± deviation",
-                ["metric", "", *["seconds", "validation", "test"] * len(algos)],
+                ["metric", "source", *["seconds", "validation", "test"] * len(algos)],
                 rows,
                 "Seconds are the mean cost of a search: of the scores it asked for, and its own time. The paper's were "
                 "measured on Google Colab, ours on the processor that computed the score tables; val_acc costs what "
