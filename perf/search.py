@@ -87,8 +87,7 @@ def paper_grid(overrides: list[str]) -> tuple[float, int]:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         command = [sys.executable, str(ROOT / "run.py"), "-m", "+experiment=paper", *here]
-        # some jobs may lack scores; those that finished are counted
-        subprocess.run(command, cwd=folder, check=False, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - start
         results = (Path(folder) / "multirun_sweeps/paper/results.csv").read_text(encoding="utf-8")
     return seconds, len(results.splitlines()) - 1

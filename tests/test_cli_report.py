@@ -60,10 +60,13 @@ def test_a_report_has_the_papers_tables_and_figures(program: RunProgram, sweep: 
         ours = next(csv.DictReader(file))
     summary = json.loads(only(sweep, "dataset=cifar10,metric=val_acc,algo=rs,*/summary.json").read_text())
     assert float(ours["Random search: test"]) == pytest.approx(summary["test_acc_mean"])
-
     findings = (sweep.parent.parent / "findings.md").read_text(encoding="utf-8")
-    # this sweep's searches are shorter than the paper's, so there is nothing to compare with its Tables III to V
-    assert findings.count("\n## ") == 4
+    # one training-free metric alone is compared with no other, and shorter searches not with the paper's
+    assert [line for line in findings.splitlines() if line.startswith("## ")] == [
+        "## What are the limitations of a standard NAS pipeline?",
+        "## Do training-free searches find networks as good as searches that train every network?",
+        "## Is there a combination of metric and algorithm that is better than the others on all datasets?",
+    ]
     assert f"finds {float(summary['test_acc_mean']):.2f} [" in findings
 
 
