@@ -10,17 +10,31 @@
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from nas_exp.layers import average_pool, memory_format, normalised_sum
 from nas_exp.network import STAGES, Network, Position, draw, positions
-from nas_exp.space import AVG_POOL_3X3, EDGES, INPUT, NOR_CONV_1X1, NOR_CONV_3X3, OUTPUT, live_edges
+from nas_exp.space import (
+    AVG_POOL_3X3,
+    EDGES,
+    INPUT,
+    NOR_CONV_1X1,
+    NOR_CONV_3X3,
+    OUTPUT,
+    SIZE,
+    live_edges,
+    node_values,
+    spec_of_index,
+)
 
 KERNEL_SIZES = {NOR_CONV_1X1: 1, NOR_CONV_3X3: 3}
 
@@ -34,7 +48,7 @@ Combine = Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]
 
 @dataclass(frozen=True)
 class Cell:
-    """What has to be computed of a cell. Two specs with equal cells make equal networks."""
+    """What has to be computed of a cell."""
 
     edges: tuple[tuple[int, tuple[tuple[int, int, int], ...]], ...]
     """For each node that is reached, in order: the node, and (position in `space.EDGES`, source, operation) of each
@@ -72,6 +86,24 @@ def effective_cell(spec: tuple[int, ...], *, dead_relus: bool = True) -> Cell:
         relus=tuple(sum(EDGES[edge][0] == node for edge in counted) for node in range(OUTPUT)),
         only_convolved=frozenset(range(OUTPUT)) - {EDGES[edge][0] for edge in live if edge not in convolutions},
     )
+
+
+@functools.lru_cache(maxsize=2)
+def first_equal(*, dead_relus: bool = True) -> npt.NDArray[np.int64]:
+    """Return the first architecture that makes the same network, for each of the space: shape (15625,), `arch_index`.
+
+    Networks are the same when they compute the same function of the same weights and, with `dead_relus`, their ReLUs
+    see the same. Beside operations that carry no signal, it does not matter then over which nodes a `skip_connect`
+    leads.
+    """
+    classes: dict[object, int] = {}
+    return np.array([classes.setdefault(_function(spec_of_index(arch), dead_relus), arch) for arch in range(SIZE)])
+
+
+def _function(spec: Sequence[int], dead_relus: bool) -> tuple[object, ...]:
+    values = node_values(spec, by_edge=True)
+    relus = Counter(values[EDGES[edge][0]] for edge, op in enumerate(spec) if op in KERNEL_SIZES)
+    return values[OUTPUT], frozenset(relus.items()) if dead_relus else None
 
 
 class CellNetwork:

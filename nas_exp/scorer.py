@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nas_exp.arguments import find, keywords
-from nas_exp.benchmarks import Benchmark
 from nas_exp.config import Config
 from nas_exp.errors import InputError
 from nas_exp.live_table import LiveTable
@@ -84,14 +83,14 @@ class Scorer:
 
 
 @contextlib.contextmanager
-def open_scorer(config: Config, benchmark: Benchmark) -> Iterator[Scorer]:
+def open_scorer(config: Config) -> Iterator[Scorer]:
     """Yield the scorer that a configuration means; what it computes is kept when the block ends, however it ends.
 
     Raises:
         InputError: the benchmark or the images lack what the metric needs.
     """
     if config.metric.input == "benchmark":
-        scores = known_scores(config, benchmark)
+        scores = known_scores(config)
         # what was never trained cannot be scored: NaN, which never wins
         yield Scorer(dataclasses.replace(scores, known=np.ones_like(scores.known)))
         return
@@ -112,7 +111,7 @@ def open_scorer(config: Config, benchmark: Benchmark) -> Iterator[Scorer]:
         yield Scorer(scores, live)
 
 
-def known_scores(config: Config, benchmark: Benchmark) -> Scores:
+def known_scores(config: Config) -> Scores:
     """Return what is known of the configured metric over the space; nothing is computed.
 
     Raises:
@@ -126,7 +125,7 @@ def known_scores(config: Config, benchmark: Benchmark) -> Scores:
             raise InputError(
                 f"metric.input=benchmark: {metric.target} does not read a benchmark; expected ones or images"
             )
-        score, seconds = function(benchmark, **arguments)
+        score, seconds = function(config.benchmark.load(config.dataset.name), **arguments)
         return Scores(np.isfinite(score), score, seconds)
     return plan(config)[0].read()
 
@@ -136,7 +135,7 @@ def lacking(config: Config) -> str | None:
     if config.metric.input != "benchmark":
         return None
     try:
-        known_scores(config, config.benchmark.load(config.dataset.name))
+        known_scores(config)
     except InputError as error:
         return str(error)
     return None

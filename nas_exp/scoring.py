@@ -116,7 +116,7 @@ def forecast(table: ScoreTable, work: Work, arch_index: Sequence[int], *, n_jobs
 
     groups = _equal_networks(work, arch_index)
     seconds = table.expected_seconds()
-    found = seconds[[group[0] for group in groups]]
+    found = seconds[list(groups)]
     if np.isnan(found).all():
         found = seconds
     if np.isnan(found).all():
@@ -137,7 +137,7 @@ def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[l
     Raises:
         InputError: the device is not there, or the metric's parameters are wrong.
     """
-    groups = _equal_networks(work, arch_index)
+    groups = list(_equal_networks(work, arch_index).items())
     if n_jobs == 1 or len(groups) == 1:
         for group in groups:
             yield _score_groups(work, [group])
@@ -150,32 +150,40 @@ def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[l
     yield from parallel(joblib.delayed(_score_groups)(work, chunk) for chunk in chunks)
 
 
-def _equal_networks(work: Work, arch_index: Sequence[int]) -> list[list[int]]:
-    """Group architectures whose networks a metric cannot tell apart; with modules, which have all parts, none."""
+def _equal_networks(work: Work, arch_index: Sequence[int]) -> dict[int, list[int]]:
+    """Group architectures whose networks a metric cannot tell apart, by the one of them that is to be scored.
+
+    It is the same one whatever else is asked for. Modules have all parts, so there every architecture is its own.
+    """
     if work.metric.network == "modules":
-        return [[int(arch)] for arch in arch_index]
-    from nas_exp.cells import effective_cell
+        return {int(arch): [int(arch)] for arch in arch_index}
+    from nas_exp.cells import first_equal
 
-    groups: dict[Any, list[int]] = {}
+    first = first_equal(dead_relus=work.dead_relus)
+    groups: dict[int, list[int]] = {}
     for arch in arch_index:
-        cell = effective_cell(spec_of_index(arch), dead_relus=work.dead_relus)
-        groups.setdefault(cell, []).append(int(arch))
-    return list(groups.values())
+        groups.setdefault(int(first[arch]), []).append(int(arch))
+    return groups
 
 
-def _score_groups(work: Work, groups: Sequence[Sequence[int]]) -> list[Scored]:
+def _score_groups(work: Work, groups: Sequence[tuple[int, Sequence[int]]]) -> list[Scored]:
     scored = []
-    for group in groups:
+    for first, group in groups:
         start = time.perf_counter()
-        score = _score(work, group[0])
+        score = float(evaluate(work, first))
         # rounded as tables store it, so that a search costs the same whether it computes or reads
         seconds = float(np.float32(time.perf_counter() - start))
         scored += [Scored(arch, score, seconds) for arch in group]
     return scored
 
 
-def _score(work: Work, arch: int) -> float:
-    metric, arguments, batch, dtype = _prepare(_WorkKey(work))
+def evaluate(work: Work, arch: int) -> Any:
+    """Return what the function of a work makes of an architecture's network and of the mini-batch.
+
+    Raises:
+        InputError: the device is not there, or the function's parameters are wrong.
+    """
+    function, arguments, batch, dtype = _prepare(_WorkKey(work))
     spec, seed = spec_of_index(arch), work.metric.seed
     assert seed is not None
     if work.metric.network != "modules":
@@ -183,12 +191,12 @@ def _score(work: Work, arch: int) -> float:
 
         weights = draw_weights(seed, **work.network, dtype=dtype, device=work.device)
         cells = CellNetwork(spec, weights, N=work.network["N"], dead_relus=work.dead_relus)
-        return float(metric(cells, batch, **arguments))
+        return function(cells, batch, **arguments)
     from nas_exp.network import Network, initialise
 
     network = Network(spec, **work.network)
     initialise(network, seed)
-    return float(metric(network.to(device=work.device, dtype=dtype), batch, **arguments))
+    return function(network.to(device=work.device, dtype=dtype), batch, **arguments)
 
 
 class _WorkKey:

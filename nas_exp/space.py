@@ -160,23 +160,33 @@ Term = tuple[int, Expression]
 """An operation applied to an expression; the cell's input is `(SKIP_CONNECT, ())`."""
 
 
-def canonical_form(spec: Sequence[int]) -> Expression:
-    """Return an expression that is equal for architectures that compute the same function up to relabelling.
+def node_values(spec: Sequence[int], *, by_edge: bool) -> tuple[Expression, ...]:
+    """Return, for each node, an expression that is equal for nodes that compute the same function.
 
     A node is the sum of its incoming operations. `none` adds nothing, `skip_connect` adds the terms of its source, any
     other operation adds one term of its own, unless its source is zero: convolution, batch normalisation as
     initialised and pooling map zero to zero. Sums are unordered, so their terms are sorted. Nothing else is
     identified: that pooling distributes over sums is not used, and two convolutions of one input stay two terms.
+
+    Args:
+        spec: the six operation numbers.
+        by_edge: whether convolutions on different edges are different operations, as they are once they have weights.
     """
     values: list[Expression] = [((SKIP_CONNECT, ()),)]
     for node in range(1, NUM_NODES):
         terms: list[Term] = []
-        for (i, j), op in zip(EDGES, spec, strict=True):
+        for edge, ((i, j), op) in enumerate(zip(EDGES, spec, strict=True)):
             if j != node or op == NONE or not values[i]:
                 continue
             if op == SKIP_CONNECT:
                 terms.extend(values[i])
             else:
-                terms.append((op, values[i]))
+                place = 1 + edge if by_edge and op in (NOR_CONV_1X1, NOR_CONV_3X3) else 0
+                terms.append((op + len(OPERATIONS) * place, values[i]))
         values.append(tuple(sorted(terms)))
-    return values[OUTPUT]
+    return tuple(values)
+
+
+def canonical_form(spec: Sequence[int]) -> Expression:
+    """Return an expression that is equal for architectures that compute the same function up to relabelling."""
+    return node_values(spec, by_edge=False)[OUTPUT]

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 from omegaconf import OmegaConf  # noqa: E402
 
-from nas_exp.cells import effective_cell  # noqa: E402
+from nas_exp.cells import effective_cell, first_equal  # noqa: E402
 from nas_exp.config import Metric  # noqa: E402
 from nas_exp.images import MiniBatch  # noqa: E402
 from nas_exp.metrics import Batch  # noqa: E402
@@ -82,12 +82,8 @@ def main() -> None:
 
 def random_architectures(count: int) -> list[int]:
     """Draw architectures that are different networks, as a scoring run would not compute one twice."""
-    drawn: dict[Any, int] = {}
-    for arch in np.random.default_rng(0).permutation(SIZE).tolist():
-        drawn.setdefault(effective_cell(spec_of_index(arch)), arch)
-        if len(drawn) == count:
-            break
-    return list(drawn.values())
+    drawn = first_equal()[np.random.default_rng(0).permutation(SIZE)]
+    return list(dict.fromkeys(drawn.tolist()))[:count]
 
 
 def random_batch() -> MiniBatch:

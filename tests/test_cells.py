@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from nas_exp.cells import (
     cell_network_of,
     draw_weights,
     effective_cell,
+    first_equal,
 )
 from nas_exp.metrics import Batch
 from nas_exp.metrics.grad_norm import grad_norm
@@ -20,7 +22,7 @@ from nas_exp.metrics.naswot import naswot
 from nas_exp.metrics.relu import relu
 from nas_exp.metrics.synflow import synflow
 from nas_exp.network import Network, initialise
-from nas_exp.space import EDGES, OPERATIONS, Spec, TopologySpace, index_of_spec, live_edges
+from nas_exp.space import EDGES, OPERATIONS, SIZE, Spec, TopologySpace, index_of_spec, live_edges, spec_of_index
 from perf import reference
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch, random_batch
 
@@ -98,22 +100,22 @@ def test_weights_drawn_for_all_networks_are_those_of_each(spec: Spec, seed: int,
         assert torch.equal(weight, drawn[position])
 
 
-def test_equal_cells_are_equal_scores() -> None:
-    # the planner computes them once
+@pytest.mark.parametrize(("dead_relus", "networks"), [(True, 8346), (False, 7810)])
+def test_equal_networks_have_equal_scores(dead_relus: bool, networks: int) -> None:
+    # scoring computes them once
+    first = first_equal(dead_relus=dead_relus)
+    assert len(np.unique(first)) == networks
+    assert (first <= np.arange(SIZE)).all()
     drawn = draw_weights(0, C=4, N=1, num_classes=10, dtype=torch.float64, device="cpu")
-    by_cell: dict[object, list[Spec]] = {}
-    for spec in TopologySpace().specs.tolist():
-        by_cell.setdefault(effective_cell(tuple(spec)), []).append(tuple(spec))
-    assert len(by_cell) == 10095
-    assert len({effective_cell(tuple(spec), dead_relus=False) for spec in TopologySpace().specs.tolist()}) == 9445
-    some = [specs for specs in by_cell.values() if len(specs) > 1][::100]
-    assert len(some) > 5
-    for specs in some:
-        for name, metric in METRICS.items():
+    metrics = METRICS if dead_relus else {name: METRICS[name] for name in ("synflow", "grad_norm")}
+    equal = np.flatnonzero(first != np.arange(SIZE))
+    for arch in np.random.default_rng(0).choice(equal, 60, replace=False).tolist():
+        specs = spec_of_index(arch), spec_of_index(int(first[arch]))
+        for name, metric in metrics.items():
             batch = ones_batch() if name == "synflow" else random_batch(0)
-            first, last = (metric(CellNetwork(spec, drawn, N=1), batch) for spec in (specs[0], specs[-1]))
-            assert first == last
-            assert metric(cell_network(specs[-1], 0), batch) == pytest.approx(first, rel=1e-9, abs=1e-12)
+            found, expected = (metric(CellNetwork(spec, drawn, N=1, dead_relus=dead_relus), batch) for spec in specs)
+            assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+            assert metric(cell_network(specs[0], 0), batch) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["synflow", "grad_norm"])

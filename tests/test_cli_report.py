@@ -8,8 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from nas_exp.report.finished import read_sweep
+from nas_exp.report.similarity import similarities
+from nas_exp.scoring import evaluate, plan
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import only, rows
 
@@ -92,6 +96,56 @@ def test_without_test_accuracy_the_report_is_about_validation(program: RunProgra
     page = (tmp_path / "multirun_sweeps/paper/report/index.html").read_text(encoding="utf-8")
     assert "The benchmark has no test accuracy" in page
     assert "Left out by the sweep, 2 jobs" in page
+
+
+@pytest.fixture
+def relu_sweep(program: RunProgram, tmp_path: Path) -> Path:
+    """A sweep of `relu` on small networks, and images that lie where the sweep has found them."""
+    rng = np.random.default_rng(0)
+    for name, classes, size in (("cifar10", 10, 32), ("imagenet16-120", 120, 16)):
+        drawn = rng.integers(256, size=(40, size, size, 3)).astype(np.uint8)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        np.savez(tmp_path / f"images/{name}.npz", images=drawn, labels=rng.integers(classes, size=40))
+    small = ("network.C=4", "network.N=1", "metric.batch_size=12", "runs=1", "algo.N=4", "algo=rs")
+    images = ("dataset=cifar10,imagenet16-120", "dataset.root=images", "name=relu")
+    done = program("-m", "metric=relu", *images, *small)
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "multirun_sweeps/relu"
+
+
+def test_similarity_matrices_are_those_of_the_relu_score(relu_sweep: Path) -> None:
+    sweep = read_sweep(relu_sweep)
+    found, absent = similarities(sweep, root=None, device="cpu")
+    assert not absent
+    for job in sweep.jobs:
+        _, work = plan(job.config)
+        assert work is not None
+        shown = found[job.dataset]
+        assert [each.accuracy for each in shown] == sorted(each.accuracy for each in shown)
+        assert shown[-1].accuracy == sweep.trained(job).max()
+        for each in shown:
+            assert each.score == evaluate(work, each.arch_index)
+            assert each.kernel.shape == (12, 12)
+            assert (each.kernel.diagonal() == 1).all()
+            assert each.kernel.min() >= 0
+
+
+def test_a_report_draws_similarity_matrices_or_says_why_not(program: RunProgram, relu_sweep: Path) -> None:
+    assert program("task=report", "sweep=multirun_sweeps/relu").returncode == 0
+    page = relu_sweep / "report/index.html"
+    assert 'id="figure-similarity"' in page.read_text(encoding="utf-8")
+    assert (relu_sweep / "report/similarity.png").stat().st_size > 1000
+    (relu_sweep.parent.parent / "images/cifar10.npz").unlink()
+    assert program("task=report", "sweep=multirun_sweeps/relu").returncode == 0
+    told = page.read_text(encoding="utf-8")
+    assert 'id="figure-similarity"' in told
+    assert "K_H on CIFAR-10: " in told
+    assert "K_H on ImageNet16-120" not in told
+    shutil.rmtree(relu_sweep.parent.parent / "images")
+    assert program("task=report", "sweep=multirun_sweeps/relu").returncode == 0
+    told = page.read_text(encoding="utf-8")
+    assert 'id="figure-similarity"' not in told
+    assert "K_H on ImageNet16-120: dataset.root=null: similarity matrices need images" in told
 
 
 def test_an_ablation_names_its_best_setting(program: RunProgram, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_exp.cells import CellNetwork
+from nas_exp.metrics import Batch
 
 
 def hamming_kernel(
@@ -33,6 +34,11 @@ def hamming_kernel(
         else:
             _watch(network, images, relus, codes)
     return codes.units - codes.distances(len(images)).to(images.device)
+
+
+def similarity(network: nn.Module | CellNetwork, batch: Batch) -> Tensor:
+    """Return K_H of a mini-batch over every ReLU of the network, as `hamming_kernel` does; labels are not used."""
+    return hamming_kernel(network, batch.images)
 
 
 def log_determinant(kernel: Tensor) -> float:

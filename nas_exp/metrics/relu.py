@@ -4,7 +4,7 @@ from torch import nn
 
 from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
-from nas_exp.metrics.hamming_kernel import hamming_kernel, log_determinant
+from nas_exp.metrics.hamming_kernel import log_determinant, similarity
 
 
 def relu(network: nn.Module | CellNetwork, batch: Batch) -> float:
@@ -12,4 +12,4 @@ def relu(network: nn.Module | CellNetwork, batch: Batch) -> float:
 
     Source: Mellor et al., *Neural Architecture Search without Training* (2021); the paper's equations 1 and 2.
     """
-    return log_determinant(hamming_kernel(network, batch.images))
+    return log_determinant(similarity(network, batch))

@@ -19,6 +19,7 @@ from nas_exp.report.ranking import (
     ranking_quality,
     spearman_interval,
 )
+from nas_exp.report.similarity import Similarity, similarities
 from nas_exp.report.statistics import Comparison, Ranking, compare_pairs, ranks_over_datasets
 from nas_exp.report.view import Search, found_accuracy, main_jobs, search_label
 from nas_exp.space import SIZE, canonical_form, spec_of_index
@@ -62,10 +63,21 @@ class Evidence:
     """By dataset: all pairs of searches, by `search_label`."""
     ranking: Ranking | None
     """Searches over datasets, by what they found on average; None with fewer than 3 searches or 2 datasets."""
+    similarities: Mapping[str, Sequence[Similarity]]
+    """By dataset: what untrained networks make of a mini-batch, if the sweep has a metric of that."""
+    without_similarities: Mapping[str, str]
+    """By dataset: why there are none all the same."""
 
 
-def gather(sweep: Sweep, *, n_jobs: int) -> Evidence:
-    """Compute what a report says of a sweep, in `n_jobs` processes."""
+def gather(sweep: Sweep, *, images: str | None, device: str, n_jobs: int) -> Evidence:
+    """Compute what a report says of a sweep.
+
+    Args:
+        sweep: the sweep.
+        images: the folder of all datasets' images, for what is computed from them.
+        device: where networks are computed.
+        n_jobs: processes.
+    """
     import joblib
 
     first: dict[tuple[str, str], FinishedJob] = {}
@@ -96,6 +108,7 @@ def gather(sweep: Sweep, *, n_jobs: int) -> Evidence:
         {key: mean_interval(values) for key, values in found.items()},
         {dataset: _compare(dataset, found) for dataset in dict.fromkeys(dataset for dataset, _ in found)},
         _rank_searches(found),
+        *similarities(sweep, root=images, device=device),
     )
 
 

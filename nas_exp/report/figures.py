@@ -1,6 +1,6 @@
 """The figures of a report. Each is drawn for print: readable when small and in grey, and by the colour-blind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from nas_exp.report.document import Figure
 from nas_exp.report.evidence import TOP, Evidence
 from nas_exp.report.finished import Sweep
 from nas_exp.report.ranking import best_scored
+from nas_exp.report.similarity import QUANTILES, Similarity
 from nas_exp.report.statistics import Ranking
 from nas_exp.report.view import datasets_of, known_order, label, main_jobs, metrics_of
 
@@ -254,6 +255,49 @@ def _bars(axes: "Axes", evidence: Evidence, datasets: list[str], metrics: list[s
             if (dataset, metric) in papers:
                 axes.plot(x, papers[dataset, metric], "D", markersize=5.5, markerfacecolor="none", markeredgewidth=0.7,
                           color=COLOURS[number % len(COLOURS)])  # fmt: skip
+
+
+def similarity_figure(folder: Path, similarities: Mapping[str, Sequence[Similarity]]) -> Figure:
+    """Draw K_H of architectures from bad to best, a row for each dataset."""
+    import seaborn
+
+    lowest = min(float(shown.kernel.min()) for row in similarities.values() for shown in row)
+    columns = max(map(len, similarities.values()))
+
+    def fill(canvas: "Canvas") -> None:
+        grid = canvas.subplots(len(similarities), columns, squeeze=False)
+        for axes_row, (dataset, row) in zip(grid, similarities.items(), strict=True):
+            for axes, shown in zip(axes_row, row, strict=True):
+                seaborn.heatmap(
+                    shown.kernel, ax=axes, vmin=lowest, vmax=1, cmap="viridis", square=True, cbar=False,
+                    xticklabels=False, yticklabels=False, rasterized=True,
+                )  # fmt: skip
+                axes.set_title(f"{shown.accuracy:.1f} %, s = {shown.score:.0f}".replace("-inf", "−∞"), fontsize=7.5)
+            axes_row[0].set_ylabel(label(dataset))
+        canvas.colorbar(
+            grid[0, 0].collections[0],
+            ax=grid,
+            shrink=min(1.0, 1.6 / len(similarities)),
+            label="share of ReLU units that agree",
+        )
+
+    return draw(
+        folder,
+        "similarity",
+        fill,
+        (1.75 * columns + 0.8, 0.2 + 1.85 * len(similarities)),
+        title="How alike the images of a mini-batch look to untrained networks: K_H",
+        alt=(
+            "Heat maps, a row for each dataset: for every pair of images in a mini-batch the share of ReLU units on "
+            "which they agree, for four architectures from inaccurate on the left to the most accurate on the right."
+        ),
+        note=(
+            "Each panel is the matrix K_H of an untrained network, divided by its number of ReLU units; rows and "
+            "columns are the images, sorted by class. In the titles: accuracy after 200 epochs, and the ReLU score "
+            "s = log|K_H|. From left to right: the architectures at "
+            f"{', '.join(f'{share:.0%}' for share in QUANTILES[:-1])} of the space's accuracies, and its best."
+        ),
+    )
 
 
 def rank_figure(folder: Path, ranking: Ranking) -> Figure:

@@ -114,7 +114,7 @@ class Sweep:
         Raises:
             InputError: it cannot be read, as when the images have gone.
         """
-        return known_scores(job.config, job.config.benchmark.load(job.dataset))
+        return known_scores(job.config)
 
 
 def read_sweep(folder: Path) -> Sweep:

@@ -16,10 +16,12 @@ IntArray = npt.NDArray[np.int64]
 def best_scored(score: FloatArray, top: float) -> IntArray:
     """Return the positions of the `top` share of scores (n,), at least two, best first; what is not finite comes last.
 
-    Ties at the border are broken by order.
+    Ties at the border are all in, as which of them came first would be chance.
     """
     usable = np.where(np.isfinite(score), score, -np.inf)
-    return np.argsort(-usable, kind="stable")[: max(2, round(top * len(usable)))]
+    best_first = np.argsort(-usable, kind="stable")
+    at_border = usable[best_first[: max(2, round(top * len(usable)))]].min(initial=np.inf)
+    return best_first[: np.count_nonzero(usable >= at_border)]
 
 
 def correlations(score: FloatArray, accuracy: FloatArray, *, top: float) -> dict[str, float | None]:
@@ -31,7 +33,7 @@ def correlations(score: FloatArray, accuracy: FloatArray, *, top: float) -> dict
     Args:
         score: shape (n,), higher is better.
         accuracy: shape (n,), finite.
-        top: share of the best-scored, in (0, 1]; ties at its border are broken by order.
+        top: share of the best-scored, in (0, 1]; ties at its border are all in.
     """
     usable, best = np.where(np.isfinite(score), score, -np.inf), best_scored(score, top)
     return {

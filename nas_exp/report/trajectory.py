@@ -2,23 +2,33 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nas_exp.atomic import replacing
 from nas_exp.search import Run
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 # Okabe and Ito's colours, which the colour-blind tell apart
 _COLOURS = {"validation": "#0072B2", "test": "#D55E00"}
 
 
 def plot_trajectories(path: Path, runs: Sequence[Run], *, title: str) -> None:
+    """Write what `draw_trajectories` draws to a PNG file, whole or not at all."""
+    figure = draw_trajectories(runs, title=title)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def draw_trajectories(runs: Sequence[Run], *, title: str) -> "Figure":
     """Draw the mean of the incumbent's accuracies over the runs, with the sample standard deviation as a band.
 
     Accuracies that the benchmark does not have are left out.
     """
     # pyplot would bring a GUI toolkit along and keep the figure alive
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
@@ -44,5 +54,4 @@ def plot_trajectories(path: Path, runs: Sequence[Run], *, title: str) -> None:
     axes.set_xlabel("architectures scored")
     axes.set_ylabel("accuracy of the incumbent (%), mean ± std")
     axes.spines[["top", "right"]].set_visible(False)
-    with replacing(path) as temporary:
-        FigureCanvasAgg(figure).print_png(temporary)
+    return figure

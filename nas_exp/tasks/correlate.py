@@ -31,7 +31,7 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
     if not 0 < top <= 1:
         raise InputError(f"task.top={top}: expected a share, above 0 and at most 1")
     benchmark = config.benchmark.load(config.dataset.name)
-    scores = known_scores(config, benchmark)
+    scores = known_scores(config)
     summary: Summary = {
         "dataset": config.dataset.name,
         "metric": config.metric.name,

@@ -16,6 +16,7 @@ from nas_exp.report.evidence import Evidence, gather
 from nas_exp.report.findings import findings as findings_of
 from nas_exp.report.finished import Sweep, read_sweep
 from nas_exp.report.page import write_page
+from nas_exp.report.view import label
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
     Every table as CSV, Markdown and LaTeX, every figure as PNG and SVG, and ``index.html``, which holds all of it.
 
     Args:
-        config: `config.sweep` is the sweep's folder.
+        config: `config.sweep` is the sweep's folder; `config.dataset.root` may name all datasets' images.
         folder: the job's folder; nothing but the summary is written.
         findings: also write answers to the paper's questions, as Markdown, to this file.
 
@@ -40,7 +41,7 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
     for job, why in sweep.missing.items():
         log.warning("missing: %s: %s", job, why)
     target = sweep.folder / "report"
-    evidence = gather(sweep, n_jobs=config.n_jobs)
+    evidence = gather(sweep, images=config.dataset.root, device=config.device, n_jobs=config.n_jobs)
     sections = build(sweep, evidence, target)
     if findings is not None:
         with replacing(Path(findings)) as temporary:
@@ -79,6 +80,8 @@ def build(sweep: Sweep, evidence: Evidence, target: Path) -> list[Section]:
             tables.quality_table(sweep, evidence),
             figures.scatter_figure(target, sweep, evidence),
         ]
+    if evidence.similarities:
+        ranked.append(figures.similarity_figure(target, evidence.similarities))
     across: list[Table | Figure] = []
     if evidence.ranking is not None:
         across = [figures.rank_figure(target, evidence.ranking), tables.rank_table(evidence.ranking)]
@@ -107,6 +110,7 @@ def missing(sweep: Sweep, evidence: Evidence) -> list[Table | Figure | str]:
     for reason in reasons:
         jobs = [job for job, other in sweep.skipped.items() if other == reason]
         told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}")
+    told += [f"K_H on {label(dataset)}: {why}" for dataset, why in evidence.without_similarities.items()]
     told += [f"{metric} on {dataset}: {why}" for (dataset, metric), why in evidence.absent.items()]
     if sweep.accuracy_name != "test":
         told.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")

@@ -9,10 +9,28 @@ from nas_exp.config import Config
 from nas_exp.report.trajectory import plot_trajectories
 from nas_exp.results import summarise, write_runs, write_trajectories
 from nas_exp.scorer import open_scorer
-from nas_exp.search import run_search
+from nas_exp.search import Run, run_search
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
+
+
+def search(config: Config) -> list[Run]:
+    """Run `config.runs` independent searches.
+
+    Raises:
+        InputError: the benchmark, the images or the score table lack what the search needs.
+    """
+    benchmark = config.benchmark.load(config.dataset.name)
+    algo = config.algo
+    with open_scorer(config) as scorer:
+        runs = [
+            run_search(algo.function, scorer, benchmark, seed, algo.arguments)
+            for seed in np.random.SeedSequence(config.seed).spawn(config.runs)
+        ]
+    if scorer.computed:
+        log.info("computed %d scores in %.1f s; they are kept", scorer.computed, scorer.computing_seconds)
+    return runs
 
 
 def run(config: Config, folder: Path) -> Summary:
@@ -21,15 +39,7 @@ def run(config: Config, folder: Path) -> Summary:
     Raises:
         InputError: the benchmark, the images or the score table lack what the search needs.
     """
-    benchmark = config.benchmark.load(config.dataset.name)
-    algo = config.algo
-    with open_scorer(config, benchmark) as scorer:
-        runs = [
-            run_search(algo.function, scorer, benchmark, seed, algo.arguments)
-            for seed in np.random.SeedSequence(config.seed).spawn(config.runs)
-        ]
-    if scorer.computed:
-        log.info("computed %d scores in %.1f s; they are kept", scorer.computed, scorer.computing_seconds)
+    runs, algo = search(config), config.algo
     write_runs(folder / "runs.csv", runs)
     write_trajectories(folder / "trajectory.parquet", runs)
     title = f"{config.dataset.name}, {config.metric.name} + {algo.name}, {config.runs} runs"

@@ -82,6 +82,12 @@ def test_the_best_scored_are_a_share_and_at_least_two() -> None:
     assert best_scored(score, 0.01).tolist() == [2, 3]
 
 
+def test_ties_at_the_border_are_all_among_the_best_scored() -> None:
+    score = np.array([1.0, 2.0, 3.0, 2.0, 2.0, 0.0])
+    assert best_scored(score, 0.5).tolist() == [2, 1, 3, 4]
+    assert len(best_scored(np.full(10, -np.inf), 0.1)) == 10
+
+
 @given(st.data())
 def test_spearman_of_a_resample_is_that_of_the_drawn_architectures(data: st.DataObject) -> None:
     x = data.draw(tied)

@@ -1,0 +1,37 @@
+"""The parts of a job for use in Python: compose a configuration, read a score table, search, draw.
+
+Everything works as on the command line, whose keys and values `configure` takes. Relative paths are relative to the
+current folder.
+"""
+
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+
+from nas_exp.config import Config, check
+from nas_exp.errors import InputError
+from nas_exp.hydra_errors import is_about_arguments, one_line
+from nas_exp.report.trajectory import draw_trajectories
+from nas_exp.schema import register_schema
+from nas_exp.scorer import known_scores
+from nas_exp.tasks.search import search
+
+__all__ = ["configure", "draw_trajectories", "known_scores", "search"]
+
+_CONF = Path(__file__).parent.parent / "conf"
+
+
+def configure(*overrides: str) -> Config:
+    """Return the configuration that ``python run.py OVERRIDES`` means, as ``configure("metric=relu", "algo.N=300")``.
+
+    Raises:
+        InputError: names the key, what was found and what was expected.
+    """
+    register_schema()
+    try:
+        with initialize_config_dir(str(_CONF), version_base="1.3"):
+            return check(compose("config", list(overrides)))
+    except Exception as error:
+        if isinstance(error, InputError) or not is_about_arguments(error):
+            raise
+        raise InputError(one_line(error)) from None
