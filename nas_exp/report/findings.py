@@ -18,6 +18,7 @@ from nas_exp.report.view import (
     metrics_of,
     search_label,
 )
+from nas_exp.space import str_of_index
 
 ALPHA = 0.05
 PAPERS_RUNS = 30
@@ -189,7 +190,7 @@ def _other_means(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
         theirs, deviation = papers[3:]
         if abs(mean.value - theirs) < 1:
             continue
-        _, counts = np.unique(job.runs["arch_index"], return_counts=True)
+        archs, firsts, counts = np.unique(job.runs["arch_index"], return_index=True, return_counts=True)
         sentence = f"{search_label(search)} on {label(dataset)}: {_text(mean)}, the paper {theirs:.2f}."
         if 2 * counts.max() > counts.sum():
             sentence += (
@@ -199,9 +200,15 @@ def _other_means(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
             )
         else:
             error = deviation / math.sqrt(PAPERS_RUNS)
+            accuracy = job.runs[sweep.accuracy][firsts]
+            worst, best = (
+                f"`{str_of_index(int(archs[at]))}` ({accuracy[at]:.2f}, {counts[at]} of {counts.sum()} runs)"
+                for at in (np.argmin(accuracy), np.argmax(accuracy))
+            )
             sentence += (
-                f" Runs differ: the paper's deviation of {deviation:.2f} over {PAPERS_RUNS} runs gives its mean a "
-                f"standard error of {error:.2f}."
+                f" Runs return {len(archs)} different networks, from {worst} to {best}, and a mean over so few moves "
+                f"with them: the paper's deviation of {deviation:.2f} over {PAPERS_RUNS} runs gives its mean a standard "
+                f"error of {error:.2f}."
             )
         told.append(sentence)
     if compared:
