@@ -206,9 +206,9 @@ def _other_means(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
                 for at in (np.argmin(accuracy), np.argmax(accuracy))
             )
             sentence += (
-                f" Runs return {len(archs)} different networks, from {worst} to {best}, and a mean over so few moves "
-                f"with them: the paper's deviation of {deviation:.2f} over {PAPERS_RUNS} runs gives its mean a standard "
-                f"error of {error:.2f}."
+                f" Runs return {len(archs)} different networks, from {worst} to {best}, and a mean over so few "
+                f"moves with them: the paper's deviation of {deviation:.2f} over {PAPERS_RUNS} runs gives its mean a "
+                f"standard error of {error:.2f}."
             )
         told.append(sentence)
     if compared:
