@@ -163,10 +163,10 @@ Term = tuple[int, Expression]
 def node_values(spec: Sequence[int], *, by_edge: bool) -> tuple[Expression, ...]:
     """Return, for each node, an expression that is equal for nodes that compute the same function.
 
-    A node is the sum of its incoming operations. `none` adds nothing, `skip_connect` adds the terms of its source, any
-    other operation adds one term of its own, unless its source is zero: convolution, batch normalisation as
-    initialised and pooling map zero to zero. Sums are unordered, so their terms are sorted. Nothing else is
-    identified: that pooling distributes over sums is not used, and two convolutions of one input stay two terms.
+    A node is the sum of its incoming operations. `none` adds nothing, `skip_connect` adds the terms of its source,
+    pooling, which is linear, adds each of them pooled, and a convolution adds one term of its own, unless its source is
+    zero: convolution and batch normalisation as initialised map zero to zero. Sums are unordered, so their terms are
+    sorted. Nothing else is identified: two convolutions of one input stay two terms.
 
     Args:
         spec: the six operation numbers.
@@ -180,8 +180,10 @@ def node_values(spec: Sequence[int], *, by_edge: bool) -> tuple[Expression, ...]
                 continue
             if op == SKIP_CONNECT:
                 terms.extend(values[i])
+            elif op == AVG_POOL_3X3:
+                terms.extend((op, (term,)) for term in values[i])
             else:
-                place = 1 + edge if by_edge and op in (NOR_CONV_1X1, NOR_CONV_3X3) else 0
+                place = 1 + edge if by_edge else 0
                 terms.append((op + len(OPERATIONS) * place, values[i]))
         values.append(tuple(sorted(terms)))
     return tuple(values)

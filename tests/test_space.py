@@ -94,11 +94,11 @@ def test_live_edges_are_those_on_a_path_without_none(spec: tuple[int, ...]) -> N
     assert set(space.live_edges(spec)) == paths_live(spec)
 
 
-def test_the_space_has_4930_canonical_forms() -> None:
+def test_the_space_has_4660_canonical_forms() -> None:
     # NAS-Bench-201 counts 6,466 with the same rules for `none` and `skip_connect`, but keeps the zeros that a node
-    # sums and does not sort the terms that skip connections bring along; see docs/design.md.
+    # sums, does not sort the terms that skip connections bring along, and pools sums as one; see docs/design.md.
     forms = {space.canonical_form(tuple(spec)) for spec in TopologySpace().specs.tolist()}
-    assert len(forms) == 4930
+    assert len(forms) == 4660
 
 
 def test_canonical_forms_merge_whole_classes_of_nas_bench_201() -> None:
@@ -112,10 +112,21 @@ def test_canonical_forms_merge_whole_classes_of_nas_bench_201() -> None:
     assert all(len(forms) == 1 for forms in official.values())
 
 
+def test_with_weights_convolutions_belong_to_edges() -> None:
+    by_edge = {spec: space.node_values(spec, by_edge=True) for spec in ((3, 0, 0, 0, 1, 0), (0, 3, 0, 0, 0, 1))}
+    first, second = (values[space.OUTPUT] for values in by_edge.values())
+    assert first != second
+    # but not pooling, and not skip connections
+    pooled = [space.node_values(spec, by_edge=True)[space.OUTPUT] for spec in ((3, 1, 1, 0, 0, 4), (3, 0, 0, 4, 4, 0))]
+    assert pooled[0] == pooled[1]
+
+
 def test_relabelled_nodes_have_one_canonical_form() -> None:
     # input -conv3x3-> node 1 -skip-> output is input -conv3x3-> node 2 -skip-> output
     assert space.canonical_form((3, 0, 0, 0, 1, 0)) == space.canonical_form((0, 3, 0, 0, 0, 1))
     # a zero term adds nothing, and two skips in a row are one
     assert space.canonical_form((1, 0, 1, 0, 0, 1)) == space.canonical_form((0, 0, 3, SKIP_CONNECT, 0, 0))
+    # a pooled sum is the sum of what is pooled
+    assert space.canonical_form((3, 1, 1, 0, 0, 4)) == space.canonical_form((3, 0, 0, 4, 4, 0))
     # but two equal convolutions stay two
     assert space.canonical_form((3, 3, 0, 0, 1, 1)) != space.canonical_form((3, 0, 0, 0, 1, 0))
