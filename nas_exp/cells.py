@@ -92,9 +92,8 @@ def effective_cell(spec: tuple[int, ...], *, dead_relus: bool = True) -> Cell:
 def first_equal(*, dead_relus: bool = True) -> npt.NDArray[np.int64]:
     """Return the first architecture that makes the same network, for each of the space: shape (15625,), `arch_index`.
 
-    Networks are the same when they compute the same function of the same weights and, with `dead_relus`, their ReLUs
-    see the same. Beside operations that carry no signal, it does not matter then over which nodes a `skip_connect`
-    leads.
+    Networks are the same when `space.node_values` says that they compute the same function of the same weights and,
+    with `dead_relus`, that their ReLUs see the same. Their scores are equal but for rounding.
     """
     classes: dict[object, int] = {}
     return np.array([classes.setdefault(_function(spec_of_index(arch), dead_relus), arch) for arch in range(SIZE)])

@@ -113,7 +113,7 @@ def spec_of_str(arch_str: str) -> Spec:
         if str_of_spec(spec) == arch_str:
             return spec
     raise InputError(
-        f"architecture {arch_str!r}: expected a string like {str_of_spec((AVG_POOL_3X3,) * len(EDGES))} "
+        f"architecture {arch_str[:200]!r}: expected a string like {str_of_spec((AVG_POOL_3X3,) * len(EDGES))} "
         f"with operations {', '.join(OPERATIONS)}"
     )
 
