@@ -37,7 +37,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]
     """Read numeric columns without gaps, each as an array of shape (rows,).
 
     Raises:
-        FileNotFoundError: there is no such file.
+        OSError: it cannot be read, as when there is no such file.
         InputError: it is not a Parquet file, or lacks one of the columns or some of their values.
     """
     import pyarrow as pa
@@ -46,9 +46,9 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]
     try:
         with parquet.ParquetFile(path) as file:
             table = file.read(columns=list(names), use_threads=False)
-    except FileNotFoundError:
-        raise
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the file system; pyarrow's own have no number
         raise InputError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from None
     columns = {}
     for name in names:

@@ -8,6 +8,7 @@ what they say, so writing one twice or merging many loses nothing.
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from nas_exp.digests import digest
 from nas_exp.errors import InputError
 from nas_exp.parquet import read_columns, write_columns
 from nas_exp.space import TopologySpace
+
+log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parent / "shipped_scores"
 """Tables that come with the package, laid out as a user's own."""
@@ -62,8 +65,11 @@ class ScoreTable:
     def read(self) -> Scores:
         """Read all parts there are. Where parts overlap, the first by name gives the seconds; scores are equal anyway.
 
+        A part that is damaged is told, and set aside under another name, so that its scores count as missing.
+
         Raises:
-            InputError: a part is not a score table's part.
+            OSError: a part is there and cannot be read.
+            InputError: a part that came with the package is damaged.
         """
         return _read_parts([part for folder in (self._shipped, self.folder) for part in _parts(folder)])
 
@@ -119,6 +125,8 @@ class ScoreTable:
             return
         merged = _read_parts(parts)
         arch_index = np.flatnonzero(merged.known)
+        if not len(arch_index):
+            return  # all of them were damaged
         whole = _write_part(
             self.folder,
             arch_index.astype(np.int32),
@@ -151,10 +159,14 @@ def _parts(folder: Path) -> list[Path]:
 def _write_part(
     folder: Path, arch_index: npt.NDArray[np.int32], score: npt.NDArray[np.float64], seconds: npt.NDArray[np.float32]
 ) -> Path:
-    content = hashlib.sha256(arch_index.tobytes() + score.tobytes()).hexdigest()[:16]
-    path = folder / f"part-{arch_index[0]:05d}-{arch_index[-1]:05d}-{content}.parquet"
+    path = folder / _part_name(arch_index, score)
     write_columns(path, {"arch_index": arch_index, "score": score, "seconds": seconds})
     return path
+
+
+def _part_name(arch_index: npt.NDArray[np.int32], score: npt.NDArray[np.float64]) -> str:
+    content = hashlib.sha256(arch_index.tobytes() + score.tobytes()).hexdigest()[:16]
+    return f"part-{arch_index[0]:05d}-{arch_index[-1]:05d}-{content}.parquet"
 
 
 def _read_parts(parts: Sequence[Path]) -> Scores:
@@ -172,11 +184,28 @@ def _read_parts(parts: Sequence[Path]) -> Scores:
 def _read_part(part: Path, scores: Scores) -> None:
     try:
         columns = read_columns(part, ("arch_index", "score", "seconds"))
+        arch_index = columns["arch_index"]
+        if not len(arch_index) or not 0 <= arch_index.min() <= arch_index.max() < len(scores.known):
+            raise InputError(f"{part}: found architectures that are not in the space")
+        if part.name != _part_name(arch_index, columns["score"]):
+            raise InputError(f"{part}: does not hold the scores that its name says")
     except InputError as error:
-        raise InputError(f"{error}; delete this part of a score table and its scores are computed again") from None
-    arch_index = columns["arch_index"]
-    if len(arch_index) and not 0 <= arch_index.min() <= arch_index.max() < len(scores.known):
-        raise InputError(f"{part}: found architectures that are not in the space; this is no part of a score table")
+        if part.is_relative_to(SHIPPED):
+            raise
+        _set_aside(part, error)
+        return
     scores.known[arch_index] = True
     scores.score[arch_index] = columns["score"]
     scores.seconds[arch_index] = columns["seconds"]
+
+
+def _set_aside(part: Path, error: InputError) -> None:
+    aside = part.with_name(f"damaged-{part.name}")
+    try:
+        part.rename(aside)
+    except FileNotFoundError:
+        return  # another process has done so
+    except OSError:
+        log.warning("%s; its scores count as missing", error)
+    else:
+        log.warning("%s; it is now %s, and its scores count as missing", error, aside.name)

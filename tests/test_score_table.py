@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 import threading
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from nas_exp import score_table
-from nas_exp.errors import InputError
+from nas_exp.parquet import read_columns, write_columns
 from nas_exp.score_table import ScoreTable, shipped_identity
 
 IDENTITY = {"dataset": "cifar10", "metric": "test", "seed": 0, "images": "abc"}
@@ -86,13 +87,56 @@ def test_readers_writers_and_mergers_at_once_lose_nothing(tmp_path: Path) -> Non
     assert table.read().known.sum() == 160
 
 
-def test_a_broken_part_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "foreign", "elsewhere", "changed"])
+def test_a_damaged_part_is_told_and_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str) -> None:
     table = ScoreTable(tmp_path, IDENTITY)
     table.add([1], [1.0], [0.1])
     (part,) = table.folder.glob("part-*.parquet")
-    part.write_bytes(part.read_bytes()[:50])
-    with pytest.raises(InputError, match=f"{part.name}: not a readable Parquet file .*; delete this part"):
+    table.add([2, 3], [2.0, 3.0], [0.1, 0.1])
+    whole = part.read_bytes()
+    if damage == "foreign":
+        write_columns(part, {"arch_index": np.array([1]), "accuracy": np.array([1.0])})
+    elif damage == "elsewhere":
+        write_columns(part, {"arch_index": np.array([-1]), "score": np.array([1.0]), "seconds": np.array([1.0])})
+    elif damage == "changed":
+        columns = read_columns(part, ("arch_index", "score", "seconds"))
+        write_columns(part, {**columns, "score": columns["score"] + 1e-9})
+    else:
+        part.write_bytes({"cut": whole[:50], "empty": b"", "text": b"arch_index,score\n1,2\n"}[damage])
+    damaged = part.read_bytes()
+    scores = table.read()
+    assert np.flatnonzero(scores.known).tolist() == [2, 3]
+    assert part.name in caplog.text
+    assert not part.exists()
+    assert part.with_name(f"damaged-{part.name}").read_bytes() == damaged
+    # and computed again, it is there again
+    table.add([1], [1.0], [0.1])
+    table.merge()
+    assert np.flatnonzero(table.read().known).tolist() == [1, 2, 3]
+    assert part.with_name(f"damaged-{part.name}").exists()
+
+
+def test_a_table_of_damaged_parts_alone_is_empty(tmp_path: Path) -> None:
+    table = ScoreTable(tmp_path, IDENTITY)
+    table.add([1], [1.0], [0.1])
+    table.add([2], [2.0], [0.1])
+    for part in table.folder.glob("part-*.parquet"):
+        part.write_bytes(b"")
+    table.merge()
+    assert not table.read().known.any()
+
+
+def test_a_part_that_cannot_be_read_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = ScoreTable(tmp_path, IDENTITY)
+    table.add([1], [1.0], [0.1])
+
+    def unreadable(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "part")
+
+    monkeypatch.setattr(score_table, "read_columns", unreadable)
+    with pytest.raises(OSError, match="Input/output error"):
         table.read()
+    assert len(list(table.folder.glob("part-*.parquet"))) == 1
 
 
 def test_half_written_files_are_not_read(tmp_path: Path) -> None:
