@@ -39,11 +39,6 @@ class Work:
     """The mini-batch; None for metrics that see an image of ones."""
     device: str
 
-    @property
-    def dead_relus(self) -> bool:
-        """Whether the network that the metric sees has the ReLUs of convolutions that lead nowhere."""
-        return self.metric.network != "live_cells"
-
 
 @dataclass(frozen=True)
 class Scored:
@@ -114,7 +109,7 @@ def forecast(table: ScoreTable, work: Work, arch_index: Sequence[int], *, n_jobs
     """
     import joblib
 
-    groups = _equal_networks(work, arch_index)
+    groups = equal_networks(work.metric, arch_index)
     seconds = table.expected_seconds()
     found = seconds[list(groups)]
     if np.isnan(found).all():
@@ -137,7 +132,7 @@ def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[l
     Raises:
         InputError: the device is not there, or the metric's parameters are wrong.
     """
-    groups = list(_equal_networks(work, arch_index).items())
+    groups = list(equal_networks(work.metric, arch_index).items())
     if n_jobs == 1 or len(groups) == 1:
         for group in groups:
             yield _score_groups(work, [group])
@@ -150,16 +145,16 @@ def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[l
     yield from parallel(joblib.delayed(_score_groups)(work, chunk) for chunk in chunks)
 
 
-def _equal_networks(work: Work, arch_index: Sequence[int]) -> dict[int, list[int]]:
+def equal_networks(metric: Metric, arch_index: Sequence[int]) -> dict[int, list[int]]:
     """Group architectures whose networks a metric cannot tell apart, by the one of them that is to be scored.
 
     It is the same one whatever else is asked for. Modules have all parts, so there every architecture is its own.
     """
-    if work.metric.network == "modules":
+    if metric.network == "modules":
         return {int(arch): [int(arch)] for arch in arch_index}
     from nas_exp.cells import first_equal
 
-    first = first_equal(dead_relus=work.dead_relus)
+    first = first_equal(dead_relus=metric.dead_relus)
     groups: dict[int, list[int]] = {}
     for arch in arch_index:
         groups.setdefault(int(first[arch]), []).append(int(arch))
@@ -190,7 +185,7 @@ def evaluate(work: Work, arch: int) -> Any:
         from nas_exp.cells import CellNetwork, draw_weights
 
         weights = draw_weights(seed, **work.network, dtype=dtype, device=work.device)
-        cells = CellNetwork(spec, weights, N=work.network["N"], dead_relus=work.dead_relus)
+        cells = CellNetwork(spec, weights, N=work.network["N"], dead_relus=work.metric.dead_relus)
         return function(cells, batch, **arguments)
     from nas_exp.network import Network, initialise
 

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
-from nas_exp.parquet import read_columns, write_columns
+from nas_exp.parquet import read_columns
+from nas_exp.score_table import _write_part
 from nas_exp.space import SIZE
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import SMALL, only, scores_of
@@ -23,16 +25,20 @@ def test_scores_do_not_depend_on_processes_order_or_parts(program: RunProgram, t
         done = program("task=score", *SMALL, *arguments, NAS_EXP_DATA=str(tmp_path / data))
         assert done.returncode == 0, done.stderr
 
+    def summaries(data: str) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in (tmp_path / "outputs").glob(f"{data}-*/summary.json")]
+
     archs = list(range(100, 15625, 260))
     some = f"task.archs=[{','.join(map(str, archs))}]"
     score("whole", some, "n_jobs=1")
     score("parallel", some, "n_jobs=2")
     for shard in (2, 0, 1):
-        score("shards", some, f"task.shard={shard}", "task.shards=3")
+        score("shards", some, f"task.shard={shard}", "task.shards=3", f"name=shards-{shard}")
     score("picked", f"task.archs=[{','.join(map(str, reversed(archs)))}]")
     whole = scores_of(tmp_path / "whole")
     assert sorted(whole) == archs
     assert len({*whole.values()}) > 20
+    assert sum(summary["computed"] for summary in summaries("shards")) == len(archs)
     for other in ("parallel", "shards", "picked"):
         assert scores_of(tmp_path / other) == whole
 
@@ -66,8 +72,8 @@ def test_a_scoring_that_is_killed_again_and_again_ends_the_same(program: RunProg
         kept = known(tmp_path)
     done = program(*part, "n_jobs=2")
     assert done.returncode == 0, done.stderr
-    (summary,) = (tmp_path / "outputs").glob("*/summary.json")
-    assert json.loads(summary.read_text())["computed"] == len(range(0, SIZE, 4)) - kept
+    summary = json.loads(only(tmp_path / "outputs", "*/summary.json").read_text())
+    assert summary["computed"] == summary["selected"] - kept
     done = program(*part, "n_jobs=2", NAS_EXP_DATA=str(tmp_path / "undisturbed"))
     assert done.returncode == 0, done.stderr
     assert scores_of(tmp_path / "data") == scores_of(tmp_path / "undisturbed")
@@ -133,7 +139,8 @@ def test_a_table_that_is_not_what_this_code_computes_is_found_out(program: RunPr
     assert program("task=score", "task.archs=[9,11718]", *SMALL).returncode == 0
     part = only(tmp_path / "data", "scores/cifar10/synflow-*/part-*")
     rows = read_columns(part, ("arch_index", "score", "seconds"))
-    write_columns(part, {**rows, "score": rows["score"] * [1, 1.01]})
+    part.unlink()
+    _write_part(part.parent, rows["arch_index"], rows["score"] * [1, 1.01], rows["seconds"])
     assert program("task=verify", "task.archs=[9]", *SMALL).returncode == 0
     for which in ("task.archs=[9,11718]", "task.sample=2"):
         done = program("task=verify", which, *SMALL)

@@ -7,12 +7,12 @@ from typing import Annotated
 import numpy as np
 
 from nas_exp.arguments import AtLeast
-from nas_exp.config import Config
+from nas_exp.config import Config, Metric
 from nas_exp.errors import InputError
 from nas_exp.live_table import LiveTable
 from nas_exp.progress import duration, progress
-from nas_exp.scoring import forecast, plan
-from nas_exp.space import TopologySpace
+from nas_exp.scoring import equal_networks, forecast, plan
+from nas_exp.space import SIZE
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
@@ -36,13 +36,13 @@ def run(
         folder: the job's folder.
         archs: score only these, given as `arch_index`.
         limit: score only the first so many of them.
-        shard: score only every `shards`-th of them, starting at this one.
+        shard: score only every `shards`-th of their different networks, starting at this one.
         shards: see `shard`.
 
     Raises:
         InputError: the selection is wrong, or the images that the metric needs are not there.
     """
-    selected = select(archs=archs, limit=limit, shard=shard, shards=shards)
+    selected = _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards)
     if config.metric.input == "benchmark":
         raise InputError(f"metric={config.metric.name}: comes from the benchmark; there is nothing to compute")
     table, work = plan(config)
@@ -80,24 +80,45 @@ def run(
     }
 
 
-def select(*, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None) -> list[int]:
-    """Return the architectures that `task.archs`, `task.limit`, `task.shard` and `task.shards` name, in order.
+def expected_seconds(
+    config: Config, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
+) -> float | None:
+    """Return how long the scores should take that the table lacks; None if nothing says. Arguments are `run`'s."""
+    table, work = plan(config)
+    known = table.read().known
+    selected = _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards)
+    missing = [arch for arch in selected if not known[arch]]
+    if work is None or not missing:
+        return 0.0
+    return forecast(table, work, missing, n_jobs=config.n_jobs)[1]
+
+
+def select(archs: list[int] | None) -> list[int]:
+    """Return the architectures that `task.archs` names, in order and each once; all of the space for None.
 
     Raises:
-        InputError: an architecture is not in the space, or the shard is not one of the shards.
+        InputError: an architecture is not in the space, or there are none.
     """
-    size = len(TopologySpace())
-    if archs == []:
+    if archs is None:
+        return list(range(SIZE))
+    if not archs:
         raise InputError("task.archs=[]: expected at least one arch_index, or null for the whole space")
-    for arch in archs or []:
-        if not 0 <= arch < size:
-            raise InputError(f"task.archs: {arch} is not an arch_index; expected 0 to {size - 1}")
-    if (shard is None) != (shards is None):
+    for arch in archs:
+        if not 0 <= arch < SIZE:
+            raise InputError(f"task.archs: {arch} is not an arch_index; expected 0 to {SIZE - 1}")
+    return list(dict.fromkeys(archs))
+
+
+def _selected(
+    metric: Metric, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
+) -> list[int]:
+    selected = select(archs)[:limit]
+    if shard is None and shards is None:
+        return selected
+    if shard is None or shards is None:
         raise InputError(f"task.shard={shard} task.shards={shards}: expected both or neither")
-    selected = list(range(size)) if archs is None else list(dict.fromkeys(archs))
-    selected = selected[:limit]
-    if shard is not None and shards is not None:
-        if shard >= shards:
-            raise InputError(f"task.shard={shard}: expected 0 to {shards - 1}, as task.shards={shards}")
-        selected = selected[shard::shards]
-    return selected
+    if shard >= shards:
+        raise InputError(f"task.shard={shard}: expected 0 to {shards - 1}, as task.shards={shards}")
+    # whole groups, so that no two shards compute the same network
+    groups = list(equal_networks(metric, selected).values())
+    return sorted(arch for group in groups[shard::shards] for arch in group)

@@ -48,7 +48,7 @@ def run(
         known = np.flatnonzero(scores.known)
         chosen = np.random.default_rng(config.seed).choice(known, min(sample, len(known)), replace=False).tolist()
     else:
-        chosen = select(archs=archs, limit=None, shard=None, shards=None)
+        chosen = select(archs)
     lacking = [arch for arch in chosen if not scores.known[arch]]
     if lacking or not chosen:
         which = f"architecture {lacking[0]}" if lacking else "any architecture"
