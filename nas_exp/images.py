@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from nas_exp import pickles
 from nas_exp.errors import InputError
+from nas_exp.memory import limited_by
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +152,7 @@ def _read_bundle(path: Path, num_classes: int, image_size: int) -> Images:
             if not zipfile.is_zipfile(stream):  # asked here, because NumPy's own answer is advice to load it unsafely
                 raise ValueError("not a zip archive")
             stream.seek(0)
-            with np.load(stream, allow_pickle=False) as bundle:
+            with limited_by(path.stat().st_size), np.load(stream, allow_pickle=False) as bundle:
                 # members that are not needed stay unread
                 arrays = {key: bundle[key] if key in ("images", "labels") else None for key in bundle.files}
     except Exception as error:  # a damaged or hostile archive can make NumPy and zipfile raise anything

@@ -5,6 +5,7 @@ call anything that can be imported. Here nothing can be imported. Plain containe
 need no import; for the few names that legitimate files hold, stand-ins of this module are called instead.
 """
 
+import os
 import pickle
 import re
 from collections import OrderedDict
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas_exp.errors import InputError
+from nas_exp.memory import limited_by
 
 
 def load(stream: BinaryIO, source: str) -> Any:
@@ -28,14 +30,20 @@ def load(stream: BinaryIO, source: str) -> Any:
         source: the file's name, for the error message.
 
     Raises:
-        InputError: the pickle is broken, or asks for anything else than the types above.
+        InputError: the pickle is broken, or asks for anything else than the types above, or for much more memory than
+            its file should need.
     """
     try:
-        return _unwrap(_DataUnpickler(stream, encoding="latin1").load(), {})
+        size = os.fstat(stream.fileno()).st_size
+    except OSError:
+        size = 0  # not a file: a few bytes of a test
+    try:
+        with limited_by(size):
+            return _unwrap(_DataUnpickler(stream, encoding="latin1").load(), {})
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     except MemoryError:
-        raise InputError(f"{source}: does not fit in memory") from None
+        raise InputError(f"{source}: asks for more memory than a file of its size should need") from None
     except Exception as error:  # a hostile pickle can make the unpickler raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{source}: not a readable pickle ({reason})") from None
