@@ -1,13 +1,19 @@
 """Hydra looks for sweepers here and nowhere else. The rest of sweeping is in nas_exp/sweeps.py."""
 
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+
+    from nas_exp.config import Config
     from nas_exp.sweeps import Job
 
 
@@ -23,20 +29,49 @@ class GridSweeper(BasicSweeper):
         super().__init__(max_batch_size=None, params=params)
         self.together = together or ()
         self.skip_unavailable = skip_unavailable
-        self.started = False
 
-    def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:  # type: ignore[override]
-        """Return all jobs as one batch, repetitions dropped: composed, checked, and with a folder each.
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the jobs that are to be run; whatever becomes of them, close with one table over all that finished.
 
         Raises:
-            InputError: a combination is wrong.
+            JobsFailedError: not all of them finished.
+            InputError: a combination is wrong; nothing was run.
         """
-        from nas_exp.sweeps import combine, plan
+        from nas_exp.atomic import replacing
+        from nas_exp.launching import run_jobs
+        from nas_exp.report.sweep import close, list_jobs
+        from nas_exp.sweeps import open_sweep, state, to_run
 
         assert self.config is not None
-        (grid,) = BasicSweeper.split_arguments(overrides, max_batch_size)
-        self.jobs, self.skipped = self._available(plan(combine(grid, self.together)))
-        return [[self._overrides(job) for job in self.jobs]]
+        folder = Path(self.config.hydra.sweep.dir)
+        configs, skipped = self._jobs(arguments)
+        states = {job: state(folder / job.folder, config.hash) for job, config in configs.items()}
+        run = to_run(states, self.config.rerun)
+        if self.config.dry_run:
+            list_jobs(folder, configs, states, run)
+            return
+        with replacing(folder / "multirun.yaml") as temporary:
+            OmegaConf.save(self.config, temporary)
+        open_sweep(folder, list(configs), skipped, run)
+        cause = run_jobs(folder, run, self._launch)
+        close(folder, list(configs), cause, again=_again(folder))
+
+    def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":
+        """Return all jobs, checked, and those whose benchmark lacks what their metric needs, each with the reason."""
+        from nas_exp.config import check
+        from nas_exp.scorer import lacking
+        from nas_exp.sweeps import combine, plan
+
+        assert self.hydra_context is not None
+        assert self.config is not None
+        loader = self.hydra_context.config_loader
+        overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
+        (grid,) = BasicSweeper.split_arguments(overrides, None)
+        jobs = plan(combine(grid, self.together))
+        configs = {job: check(loader.load_sweep_config(self.config, self._overrides(job))) for job in jobs}
+        reasons = {job: lacking(config) for job, config in configs.items()} if self.skip_unavailable else {}
+        skipped = {job: reason for job, reason in reasons.items() if reason is not None}
+        return {job: config for job, config in configs.items() if job not in skipped}, skipped
 
     def _overrides(self, job: "Job") -> list[str]:
         assert self.config is not None
@@ -44,46 +79,16 @@ class GridSweeper(BasicSweeper):
         folder = str(self.config.hydra.sweep.dir)
         return [*job.overrides, f"hydra.sweep.dir={_quoted(folder)}", f"hydra.sweep.subdir={_quoted(job.folder)}"]
 
-    def _available(self, jobs: "list[Job]") -> "tuple[list[Job], dict[Job, str]]":
-        """Check every job, and set aside those whose benchmark lacks what their metric needs, each with the reason."""
-        from nas_exp.config import check
-        from nas_exp.scorer import lacking
+    def _launch(self, jobs: "Sequence[Job]") -> "Sequence[JobReturn]":
+        assert self.launcher is not None
+        return self.launcher.launch([self._overrides(job) for job in jobs], initial_job_idx=0)
 
-        assert self.hydra_context is not None
-        assert self.config is not None
-        skipped: dict[Job, str] = {}
-        for job in jobs:
-            config = check(self.hydra_context.config_loader.load_sweep_config(self.config, self._overrides(job)))
-            if self.skip_unavailable and (reason := lacking(config)) is not None:
-                skipped[job] = reason
-        return [job for job in jobs if job not in skipped], skipped
 
-    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Clear the way for the jobs' results, and say which jobs there are not; they have been checked before."""
-        from nas_exp.sweeps import open_sweep
-
-        assert self.config is not None
-        open_sweep(Path(self.config.hydra.sweep.dir), self.jobs, self.skipped)
-        self.started = True
-
-    def sweep(self, arguments: list[str]) -> None:
-        """Run the jobs; whatever becomes of them, close with one table over those that finished.
-
-        Raises:
-            JobsFailedError: not all of them finished.
-            InputError: a combination is wrong; nothing was run.
-        """
-        from nas_exp.report.sweep import close
-
-        cause: BaseException | None = None
-        try:
-            super().sweep(arguments)
-        except (Exception, KeyboardInterrupt) as error:
-            if not self.started:
-                raise
-            cause = error  # a job's own, which stands in its folder too, or what ended the jobs without one
-        assert self.config is not None
-        close(Path(self.config.hydra.sweep.dir), self.jobs, cause)
+def _again(folder: Path) -> str:
+    """Return the command that runs what is missing of a sweep."""
+    program, *arguments = sys.argv
+    kept = [argument for argument in arguments if not argument.startswith(("name=", "rerun="))]
+    return shlex.join(["python", program, *kept, f"name={folder.name}"])
 
 
 def _quoted(value: str) -> str:

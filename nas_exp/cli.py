@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 import nas_exp
 from nas_exp.atomic import write_json
-from nas_exp.config import Config, check
+from nas_exp.config import RERUN, Config, check
 from nas_exp.errors import InputError
 from nas_exp.hydra_errors import is_about_arguments, one_line
 from nas_exp.report.table import print_table
@@ -40,6 +40,9 @@ def run_job(node: DictConfig) -> None:
         return
     try:
         config = check(node)
+        if config.dry_run or config.rerun != RERUN[0]:
+            key, value = ("dry_run", "true") if config.dry_run else ("rerun", config.rerun)
+            raise InputError(f"{key}={value}: is about the jobs of a sweep; expected -m")
     except InputError as error:
         _remove_if_new(folder)
         _refuse(error)

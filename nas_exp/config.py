@@ -44,6 +44,11 @@ class Metric:
     version: int | None = None
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def dead_relus(self) -> bool:
+        """Whether the network that the function is given has the ReLUs of convolutions that lead nowhere."""
+        return self.network != "live_cells"
+
 
 @dataclass(frozen=True)
 class Call:
@@ -96,9 +101,15 @@ class Config:
     device: str
     sweep: Path | None
     """The folder of the sweep that is reported."""
+    rerun: str
+    """Which jobs of a sweep are run that was run before: one of `RERUN`."""
+    dry_run: bool
+    """Whether a sweep's jobs are only listed."""
     hash: str
     """Of all values but those that say how and where to work; 16 hexadecimal digits."""
 
+
+RERUN = ("missing", "failed", "all")
 
 _INPUTS = {  # the common keys that a metric of each kind must have
     "images": ("network", "batch_size", "dtype", "seed", "version"),
@@ -127,6 +138,8 @@ def check(node: DictConfig) -> Config:
         raise InputError(f"n_jobs={values['n_jobs']}: expected at least 1, or -1 for one a core")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", values["device"]):
         raise InputError(f"device={values['device']}: expected cpu, cuda or cuda:N")
+    if values["rerun"] not in RERUN:
+        raise InputError(f"rerun={values['rerun']}: the choices are {', '.join(RERUN)}")
     _check_paths(values)
     return Config(
         task=_call(values["task"], "task"),
@@ -141,6 +154,8 @@ def check(node: DictConfig) -> Config:
         n_jobs=values["n_jobs"],
         device=values["device"],
         sweep=None if values["sweep"] is None else Path(values["sweep"]).expanduser(),
+        rerun=values["rerun"],
+        dry_run=values["dry_run"],
         hash=_hash(values),
     )
 
@@ -224,5 +239,5 @@ def _metric(values: dict[str, Any]) -> Metric:
 
 
 def _hash(values: dict[str, Any]) -> str:
-    without = {key: value for key, value in values.items() if key not in ("n_jobs", "device", "name", "paths", "sweep")}
-    return digest(without)
+    not_hashed = ("n_jobs", "device", "name", "paths", "sweep", "rerun", "dry_run")
+    return digest({key: value for key, value in values.items() if key not in not_hashed})

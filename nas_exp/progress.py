@@ -6,7 +6,8 @@ import logging
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 LOG_EVERY_SECONDS = 10.0
 """Often enough to see that work goes on, rarely enough for the log of an overnight job."""
@@ -14,27 +15,35 @@ LOG_EVERY_SECONDS = 10.0
 _logger = logging.getLogger(__name__)
 
 
+class Advance(Protocol):
+    """What is to be called when more units are done."""
+
+    def __call__(self, count: int, *, failed: int = 0) -> None:
+        """Count `count` more units, `failed` of which have failed."""
+
+
 @contextlib.contextmanager
-def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def progress(description: str, total: int, unit: str, *, alone: bool = True) -> Iterator[Advance]:
     """Show how far a piece of work is, at which rate, and how long it will still take.
 
     Args:
         description: what is being done.
         total: how many units there are to do; may be 0.
         unit: what is counted, in the plural.
+        alone: whether nothing else writes to the terminal meanwhile.
 
     Yields:
-        `advance(n)`, to be called when `n` more units are done.
+        `advance(n)`, to be called when `n` more units are done; see `Advance`.
     """
     # the jobs of a sweep share a terminal, and their bars would overwrite each other
-    alone = multiprocessing.parent_process() is None
+    alone = alone and multiprocessing.parent_process() is None
     show = _bar if alone and sys.stderr.isatty() else _log
     with show(description, total, unit) as advance:
         yield advance
 
 
 @contextlib.contextmanager
-def _bar(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def _bar(description: str, total: int, unit: str) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -49,20 +58,21 @@ def _bar(description: str, total: int, unit: str) -> Iterator[Callable[[int], No
     with Progress(*columns, console=Console(stderr=True)) as bar:
         started = time.monotonic()
         task = bar.add_task(description, total=total, rate=_rate(0, 0.0, unit))
-        done = 0
+        done = all_failed = 0
 
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            bar.update(task, advance=count, rate=_rate(done, time.monotonic() - started, unit))
+        def advance(count: int, *, failed: int = 0) -> None:
+            nonlocal done, all_failed
+            done, all_failed = done + count, all_failed + failed
+            rate = _rate(done, time.monotonic() - started, unit)
+            bar.update(task, advance=count, rate=rate + _failures(all_failed))
 
         yield advance
 
 
 @contextlib.contextmanager
-def _log(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def _log(description: str, total: int, unit: str) -> Iterator[Advance]:
     started = last = time.monotonic()
-    done = 0
+    done = all_failed = 0
 
     def report(now: float) -> None:
         elapsed = now - started
@@ -71,11 +81,12 @@ def _log(description: str, total: int, unit: str) -> Iterator[Callable[[int], No
             ending = f"{left} left"
         else:
             ending = f"done in {duration(elapsed)}"
-        _logger.info("%s: %d/%d %s, %s, %s", description, done, total, unit, _rate(done, elapsed, unit), ending)
+        rate = _rate(done, elapsed, unit)
+        _logger.info("%s: %d/%d %s%s, %s, %s", description, done, total, unit, _failures(all_failed), rate, ending)
 
-    def advance(count: int) -> None:
-        nonlocal done, last
-        done += count
+    def advance(count: int, *, failed: int = 0) -> None:
+        nonlocal done, all_failed, last
+        done, all_failed = done + count, all_failed + failed
         now = time.monotonic()
         if now - last >= LOG_EVERY_SECONDS and done < total:
             last = now
@@ -86,6 +97,10 @@ def _log(description: str, total: int, unit: str) -> Iterator[Callable[[int], No
     finally:
         # also after an interrupt: it says how far the work came
         report(time.monotonic())
+
+
+def _failures(failed: int) -> str:
+    return f" ({failed} failed)" if failed else ""
 
 
 def _rate(done: int, elapsed: float, unit: str) -> str:

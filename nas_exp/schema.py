@@ -65,6 +65,8 @@ class ConfigNode:
     n_jobs: int = MISSING
     device: str = MISSING
     sweep: str | None = None
+    rerun: str = MISSING
+    dry_run: bool = MISSING
     name: str = MISSING
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import enum
 import hashlib
 import json
 import logging
@@ -18,10 +19,26 @@ from nas_exp.tasks import Summary, all_keys
 log = logging.getLogger(__name__)
 
 SUMMARY, ERROR, RESULTS, JOBS = "summary.json", "error.txt", "results.csv", "jobs.json"
+STARTED = Path(".hydra/config.yaml")
+"""What Hydra writes into a job's folder when the job starts."""
 
-_PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment"}
-"""Keys that say where things are, not what the job is; they name no folder unless they are swept."""
+_PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment", "rerun", "dry_run"}
+"""Keys that say where and how, not what the job is; they name no folder unless they are swept."""
 _LONGEST = 180  # file systems allow 255 bytes a name
+
+
+class State(enum.StrEnum):
+    """What an earlier run of a sweep has left of a job."""
+
+    DONE = "done"
+    """A whole result, of the same configuration."""
+    FAILED = "failed"
+    """An error."""
+    LEFT = "left"
+    """Nothing of use."""
+
+
+_RERUN = {"missing": (State.FAILED, State.LEFT), "failed": (State.FAILED,), "all": tuple(State)}
 
 
 class JobsFailedError(Exception):
@@ -89,19 +106,40 @@ def _folder(overrides: Sequence[str], swept: set[str]) -> str:
     return name if name == full else f"{name}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
 
-def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str]) -> None:
-    """Begin a sweep: write ``jobs.json``, which names its jobs, and tell which were set aside.
+def state(folder: Path, config_hash: str) -> State:
+    """Return what an earlier run has left in a job's folder; results of other configurations do not count."""
+    summary = read_summary(folder)
+    if summary is not None and summary.get("config_hash") == config_hash:
+        return State.DONE
+    return State.FAILED if (folder / ERROR).exists() else State.LEFT
 
-    What earlier sweeps into the same folder left of these jobs is removed, so that none of it counts as a result.
+
+def to_run(states: Mapping[Job, State], rerun: str) -> list[Job]:
+    """Return the jobs that `rerun`, one of `config.RERUN`, means."""
+    return [job for job, found in states.items() if found in _RERUN[rerun]]
+
+
+def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str], run: Sequence[Job]) -> None:
+    """Begin a sweep: write ``jobs.json``, which names its jobs, and tell which were set aside, and which are done.
+
+    What is there of the jobs to run is removed, so that none of it counts as a result; a damaged result is kept under
+    another name.
     """
-    for job in jobs:
-        for name in (SUMMARY, ERROR):
-            (sweep / job.folder / name).unlink(missing_ok=True)
+    for job in run:
+        folder = sweep / job.folder
+        if (folder / SUMMARY).exists() and read_summary(folder) is None:
+            aside = folder / f"{SUMMARY}.damaged"
+            (folder / SUMMARY).replace(aside)
+            log.warning("%s: was damaged; the job is run again", aside)
+        for name in (SUMMARY, ERROR, STARTED):
+            (folder / name).unlink(missing_ok=True)
     told = {
         "jobs": [dataclasses.asdict(job) for job in jobs],
         "skipped": [{**dataclasses.asdict(job), "reason": reason} for job, reason in skipped.items()],
     }
     write_json(sweep / JOBS, told)
+    if len(run) < len(jobs):
+        log.info("%d of %d jobs are not run again", len(jobs) - len(run), len(jobs))
     for reason in dict.fromkeys(skipped.values()):
         count = sum(other == reason for other in skipped.values())
         log.warning("%d of %d jobs are left out: %s", count, len(jobs) + len(skipped), reason)
@@ -112,7 +150,7 @@ def collect(sweep: Path, jobs: Sequence[Job]) -> tuple[list[Summary], list[Job]]
     finished: list[Summary] = []
     failed: list[Job] = []
     for job in jobs:
-        summary = _summary(sweep / job.folder)
+        summary = read_summary(sweep / job.folder)
         if summary is None:
             failed.append(job)
         else:
@@ -125,12 +163,13 @@ def collect(sweep: Path, jobs: Sequence[Job]) -> tuple[list[Summary], list[Job]]
     return finished, failed
 
 
-def _summary(folder: Path) -> Summary | None:
+def read_summary(folder: Path) -> Summary | None:
+    """Return what a job left as its summary; None if there is none, or none that is whole."""
     try:
-        summary: Summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
         return None
-    return summary
+    return summary if isinstance(summary, dict) else None
 
 
 def reason(folder: Path) -> str | None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,18 +57,95 @@ def test_a_killed_worker_is_told_and_the_table_still_closes(program: RunProgram,
         PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 1
-    assert "jobs finished" in done.stdout
-    assert "the sweep ended with TerminatedWorkerError" in done.stderr
-    assert (tmp_path / "multirun_sweeps/dead/results.csv").exists()
+    assert "1 of 2 jobs finished" in done.stdout
+    assert "ended without a word: TerminatedWorkerError" in done.stderr
+    (row,) = rows(tmp_path / "multirun_sweeps/dead/results.csv")
+    assert row["algo"] == "rs"
 
 
 def test_a_sweep_that_could_not_start_does_not_count_earlier_results(program: RunProgram, tmp_path: Path) -> None:
     sweep = ("-m", "algo.N=5,6", "runs=1", "name=again", *SMALL)
     assert program(*sweep).returncode == 0
-    done = program(*sweep, "hydra.launcher.n_jobs=0")
+    done = program(*sweep, "hydra.launcher.n_jobs=0", "rerun=all")
     assert done.returncode == 1
     assert "0 of 2 jobs finished" in done.stdout
     assert done.stderr.count("the sweep ended with ValueError") == 2
+
+
+def test_run_again_a_sweep_does_what_is_missing(program: RunProgram, tmp_path: Path) -> None:
+    sweep, folder = ("-m", "algo.N=5,6,7", "runs=1", "name=again", *SMALL), tmp_path / "multirun_sweeps/again"
+    assert program(*sweep).returncode == 0
+    first = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("*/summary.json")}
+    results = [(row["job"], row["best_arch_str"]) for row in rows(folder / "results.csv")]
+    shutil.rmtree(folder / "algo.N=5,runs=1,network.C=4,network.N=1")
+    cut = only(folder, "algo.N=6*/summary.json")
+    cut.write_text('{"task": "sea')
+    done = program(*sweep)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 3 jobs are not run again" in done.stdout
+    assert "jobs of again: 2/2 jobs" in done.stdout
+    again = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("*/summary.json")}
+    assert [name for name in first if again[name] == first[name]] == ["algo.N=7,runs=1,network.C=4,network.N=1"]
+    assert [(row["job"], row["best_arch_str"]) for row in rows(folder / "results.csv")] == results
+    assert (cut.parent / "summary.json.damaged").read_text() == '{"task": "sea'
+    # and with everything there, nothing
+    assert "3 of 3 jobs are not run again" in program(*sweep).stdout
+    # the same folders, other parameters
+    (tmp_path / "images").mkdir()
+    done = program(*sweep, "dataset.root=images")
+    assert "3 of 3 jobs finished" in done.stdout
+    assert "not run again" not in done.stdout
+    assert len(list(folder.glob("*/summary.json"))) == 3
+
+
+def test_a_failed_job_can_be_run_again_alone(program: RunProgram, tmp_path: Path) -> None:
+    (tmp_path / "moody.py").write_text(
+        "import pathlib\nfrom nas_exp.algos import rs\n"
+        "def search(score, space, rng, *, N: int):\n"
+        "    if not pathlib.Path('good').exists():\n        raise ValueError('a bad day')\n"
+        "    return rs.search(score, space, rng, N=N)\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "algo").mkdir()
+    (tmp_path / "algo/moody.yaml").write_text("name: moody\n_target_: moody.search\nN: 1\n", encoding="utf-8")
+    sweep = ("--config-dir", str(tmp_path), "-m", "algo=rs,moody", "algo.N=5", "runs=1", *SMALL)
+    done = program(*sweep, "name=moody", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "ValueError: a bad day" in done.stderr
+    assert "ValueError: a bad day" in only(tmp_path / "multirun_sweeps/moody", "algo=moody*/error.txt").read_text()
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith("to run what is missing: ")]
+    command = shlex.split(told.partition(": ")[2])
+    assert command[:2] == ["python", str(ROOT / "run.py")]
+    (tmp_path / "good").touch()
+    again = program(*command[2:], "rerun=failed", PYTHONPATH=str(tmp_path))
+    assert again.returncode == 0, again.stderr
+    assert "1 of 2 jobs are not run again" in again.stdout
+    assert "2 of 2 jobs finished" in again.stdout
+    assert not list(tmp_path.glob("multirun_sweeps/moody/*/error.txt"))
+
+
+def test_a_dry_run_lists_jobs_and_leaves_no_trace(program: RunProgram, tmp_path: Path) -> None:
+    sweep = ("-m", "algo.N=5,6", "runs=1", "name=dry", *SMALL)
+    done = program(*sweep, "dry_run=true")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 jobs to run" in done.stdout
+    assert not (tmp_path / "multirun_sweeps/dry").exists()
+    assert program(*sweep).returncode == 0
+    shutil.rmtree(only(tmp_path / "multirun_sweeps/dry", "algo.N=6*"))
+    done = program(*sweep, "dry_run=true")
+    assert "1 of 2 jobs to run" in done.stdout
+    assert [line.split()[3] for line in done.stdout.splitlines() if "algo.N=" in line] == ["done", "left"]
+
+
+def test_how_a_sweep_is_taken_up_is_no_matter_of_single_jobs(program: RunProgram, tmp_path: Path) -> None:
+    for arguments, message in (
+        (("dry_run=true",), "dry_run=true: is about the jobs of a sweep; expected -m"),
+        (("rerun=all",), "rerun=all: is about the jobs of a sweep; expected -m"),
+        (("-m", "rerun=some", "algo.N=5,6"), "rerun=some: the choices are missing, failed, all"),
+    ):
+        done = program(*arguments)
+        assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
+    assert not (tmp_path / "outputs").exists() or not list((tmp_path / "outputs").iterdir())
 
 
 def test_flags_may_stand_anywhere(program: RunProgram, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from nas_exp.errors import InputError
-from nas_exp.sweeps import Job, collect, combine, open_sweep, plan, reason
+from nas_exp.sweeps import Job, collect, combine, open_sweep, plan, reason, state, to_run
 
 
 def folders(*combinations: list[str]) -> list[str]:
@@ -54,9 +54,44 @@ def test_earlier_results_of_the_same_jobs_do_not_count(tmp_path: Path) -> None:
     for folder in ("seed=1", "seed=3"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "summary.json").write_text("{}")
-    open_sweep(tmp_path, jobs, {})
+    open_sweep(tmp_path, jobs, {}, jobs)
     assert collect(tmp_path, jobs) == ([], jobs)
     assert (tmp_path / "seed=3/summary.json").exists()
+
+
+def leave(folder: Path, **files: str) -> None:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / {"summary": "summary.json", "error": "error.txt"}[name]).write_text(text)
+
+
+def test_what_an_earlier_run_has_left_is_recognised(tmp_path: Path) -> None:
+    leave(tmp_path / "done", summary='{"config_hash": "abc"}')
+    leave(tmp_path / "other", summary='{"config_hash": "abd"}')
+    leave(tmp_path / "cut", summary='{"config_hash": "ab')
+    leave(tmp_path / "odd", summary='["config_hash"]')
+    leave(tmp_path / "failed", error="ValueError: why\n")
+    states = {
+        Job((name,), name): state(tmp_path / name, "abc") for name in ("done", "other", "cut", "odd", "failed", "no")
+    }
+    assert [str(found) for found in states.values()] == ["done", "left", "left", "left", "failed", "left"]
+    assert [job.folder for job in to_run(states, "missing")] == ["other", "cut", "odd", "failed", "no"]
+    assert [job.folder for job in to_run(states, "failed")] == ["failed"]
+    assert to_run(states, "all") == list(states)
+
+
+def test_a_damaged_result_is_kept_aside_and_the_rest_of_what_is_run_goes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave(tmp_path / "done", summary='{"config_hash": "abc"}')
+    leave(tmp_path / "cut", summary='{"config_hash": "ab', error="why\n")
+    leave(tmp_path / "whole", summary='{"config_hash": "abc"}')
+    done, cut, whole = (Job((name,), name) for name in ("done", "cut", "whole"))
+    open_sweep(tmp_path, [done, cut, whole], {}, [cut, whole])
+    assert (tmp_path / "cut/summary.json.damaged").read_text() == '{"config_hash": "ab'
+    assert "cut/summary.json.damaged: was damaged" in caplog.text
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["jobs.json", "summary.json", "summary.json.damaged"]
+    assert (tmp_path / "done/summary.json").exists()
 
 
 def test_a_sweep_of_places_alone_still_names_its_job() -> None:

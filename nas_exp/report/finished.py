@@ -189,7 +189,9 @@ def _read_config(folder: Path) -> Config:
 
 def _command(folder: Path) -> str | None:
     try:
-        overrides = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
+        told = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
+        # how it was taken up again says nothing about it
+        overrides = [override for override in map(str, told) if not override.startswith(("rerun=", "dry_run="))]
     except (FileNotFoundError, YAMLError, OmegaConfBaseException):
         return None
-    return shlex.join(["python", "run.py", "-m", *map(str, overrides)])
+    return shlex.join(["python", "run.py", "-m", *overrides])

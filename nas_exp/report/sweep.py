@@ -1,20 +1,53 @@
-"""How a sweep ends: one table in a file and on the terminal, and the names of the jobs that failed."""
+"""What a sweep will do, and how it ends: tables on the terminal, and the names of the jobs that failed."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nas_exp.config import Config
+from nas_exp.progress import duration
 from nas_exp.report.table import print_table
-from nas_exp.sweeps import RESULTS, Job, JobsFailedError, collect, reason
+from nas_exp.sweeps import RESULTS, STARTED, Job, JobsFailedError, State, collect, reason
+from nas_exp.tasks import Summary, expected_seconds
 
 
-def close(sweep: Path, jobs: Sequence[Job], cause: BaseException | None = None) -> None:
+def list_jobs(sweep: Path, configs: Mapping[Job, Config], states: Mapping[Job, State], run: Sequence[Job]) -> None:
+    """Print the jobs of a sweep, what there is of each, and how long the scores of those to run should take.
+
+    Args:
+        sweep: the folder of the sweep.
+        configs: its jobs.
+        states: what is there of each.
+        run: those that would be run.
+    """
+    expected = {job: expected_seconds(configs[job]) for job in run}
+    rows: list[Summary] = [
+        {
+            "folder": job.folder,
+            "state": str(states[job]),
+            "scores take": _duration(expected[job]) if job in run else "-",
+        }
+        for job in configs
+    ]
+    known = [seconds for seconds in expected.values() if seconds is not None]
+    total = f"scores that they lack take about {duration(sum(known))} one job at a time"
+    if unknown := len(run) - len(known):
+        total += f", and an unknown time for {unknown}"
+    print_table(rows, title=f"{sweep}: {len(run)} of {len(rows)} jobs to run; {total}")
+
+
+def _duration(seconds: float | None) -> str:
+    return "unknown" if seconds is None else duration(seconds)
+
+
+def close(sweep: Path, jobs: Sequence[Job], cause: BaseException | None, *, again: str) -> None:
     """Write ``results.csv``, print the table over all finished jobs, and name those that failed.
 
     Args:
         sweep: the folder of the sweep.
         jobs: all of its jobs.
         cause: what ended the sweep early; told for jobs that left no error of their own.
+        again: the command that runs what is missing.
 
     Raises:
         JobsFailedError: some jobs have failed.
@@ -22,11 +55,21 @@ def close(sweep: Path, jobs: Sequence[Job], cause: BaseException | None = None) 
     """
     finished, failed = collect(sweep, jobs)
     print_table(finished, title=f"{len(finished)} of {len(jobs)} jobs finished: results in {sweep / RESULTS}")
+    if not isinstance(cause, KeyboardInterrupt):
+        for job in failed:
+            print(f"failed: {sweep / job.folder}: {_why(sweep / job.folder, cause)}", file=sys.stderr)
+    if failed:
+        print(f"to run what is missing: {again}", file=sys.stderr)
     if isinstance(cause, KeyboardInterrupt):
         raise cause
-    ending = "" if cause is None else f"; the sweep ended with {type(cause).__name__}: {' '.join(str(cause).split())}"
-    for job in failed:
-        why = reason(sweep / job.folder) or f"left no error{ending}"
-        print(f"failed: {sweep / job.folder}: {why}", file=sys.stderr)
     if failed:
         raise JobsFailedError(f"{len(failed)} of {len(jobs)} jobs failed")
+
+
+def _why(folder: Path, cause: BaseException | None) -> str:
+    """Return why a job has no result: its error, what ended the sweep, or that it was not asked for."""
+    if (told := reason(folder)) is not None:
+        return told
+    if cause is not None:
+        return f"left no error; the sweep ended with {type(cause).__name__}: {' '.join(str(cause).split())}"
+    return "left no error" if (folder / STARTED).exists() else "was not run"

@@ -1,13 +1,25 @@
 """What a job can do. A task is one module with ``run(config, folder, *, <own keys>) -> Summary``.
 
 It writes its files into `folder` and returns the summary that becomes ``summary.json`` and the job's row in a sweep's
-``results.csv``.
+``results.csv``. A module may also have ``expected_seconds(config, *, <own keys>) -> float | None``: how long the scores
+take that a job has to compute, None if nothing says.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nas_exp.config import Config
 
 Summary = dict[str, str | int | float | None]
 """Flat, JSON-ready; None where there is nothing to say."""
+
+
+def expected_seconds(config: "Config") -> float | None:
+    """Return how long the scores should take that a job has to compute; None if nothing says."""
+    expected = getattr(sys.modules[config.task.function.__module__], "expected_seconds", None)
+    return None if expected is None else expected(config, **config.task.arguments)
 
 
 def all_keys(rows: Sequence[Mapping[str, object]]) -> list[str]:

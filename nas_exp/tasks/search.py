@@ -9,10 +9,28 @@ from nas_exp.config import Config
 from nas_exp.report.trajectory import plot_trajectories
 from nas_exp.results import summarise, write_runs, write_trajectories
 from nas_exp.scorer import open_scorer
+from nas_exp.scoring import forecast, plan
 from nas_exp.search import Run, run_search
+from nas_exp.space import SIZE
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
+
+
+def expected_seconds(config: Config) -> float | None:
+    """Return how long the scores should take that the searches meet and no table has; None if nothing says."""
+    if config.metric.input == "benchmark":
+        return 0.0
+    table, work = plan(config)
+    missing = np.flatnonzero(~table.read().known)
+    if work is None or not len(missing):
+        return 0.0
+    N = config.algo.arguments.get("N")
+    _, seconds = forecast(table, work, missing.tolist(), n_jobs=config.n_jobs)
+    if seconds is None or not isinstance(N, int):
+        return None
+    # as if all runs drew at random; evolution meets less
+    return seconds * (1 - (1 - min(1.0, N / SIZE)) ** config.runs)
 
 
 def search(config: Config) -> list[Run]:

@@ -1,0 +1,105 @@
+"""Running the jobs of a sweep through Hydra's launcher, so that the death of one is its own."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from hydra.core.utils import JobReturn
+
+from nas_exp.progress import Advance, progress
+from nas_exp.sweeps import ERROR, STARTED, SUMMARY, Job
+
+log = logging.getLogger(__name__)
+
+Launch = Callable[[Sequence[Job]], Sequence[JobReturn]]
+"""Runs jobs and returns what became of them. It raises when it could not, as when a process was killed."""
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch) -> BaseException | None:
+    """Run jobs; each leaves a result or an error in its folder, unless all was interrupted.
+
+    A process that is killed takes down the launcher with all jobs that it runs. Those that had not started are
+    launched again, and then those that had, one by one, so that only what kills its process even then has failed.
+
+    Args:
+        sweep: the folder of the sweep.
+        jobs: its jobs, opened with `sweeps.open_sweep`.
+        launch: runs some of them.
+
+    Returns:
+        What ended the jobs early that left neither a result nor an error; None if nothing did.
+    """
+    if not jobs:
+        return None
+    batches = [list(jobs)]
+    with _watched(sweep, jobs):
+        while batches:
+            batch = batches.pop(0)
+            try:
+                for job, returned in zip(batch, launch(batch), strict=True):
+                    _note_error(sweep / job.folder, returned)
+            except KeyboardInterrupt as interrupt:
+                return interrupt
+            except Exception as error:
+                left = [job for job in batch if not _has_ended(sweep / job.folder)]
+                started = [job for job in left if (sweep / job.folder / STARTED).exists()]
+                if not started:  # it is not about a job
+                    return error
+                if len(batch) == 1:
+                    _write_error(sweep / batch[0].folder, error)
+                    continue
+                log.warning("a job has ended its process (%s); %d jobs are launched again", _told(error), len(left))
+                fresh = [job for job in left if job not in started]
+                batches = [*([fresh] if fresh else []), *([job] for job in started), *batches]
+    return None
+
+
+def _has_ended(folder: Path) -> bool:
+    return (folder / SUMMARY).exists() or (folder / ERROR).exists()
+
+
+def _note_error(folder: Path, returned: JobReturn) -> None:
+    """Keep the error of a job that could not do so itself, as when a cluster has killed it."""
+    try:
+        _ = returned.return_value
+    except Exception as error:
+        if not _has_ended(folder):
+            _write_error(folder, error)
+
+
+def _write_error(folder: Path, error: BaseException) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ERROR).write_text(f"ended without a word: {_told(error)}\n", encoding="utf-8")
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+@contextlib.contextmanager
+def _watched(sweep: Path, jobs: Sequence[Job]) -> Iterator[None]:
+    """Tell meanwhile how many jobs are done, have failed and are left, by what is in their folders."""
+    stopped = threading.Event()
+
+    def watch(advance: Advance) -> None:
+        left = set(jobs)
+        while True:
+            last = stopped.wait(_SECONDS_BETWEEN_LOOKS)
+            ended = [job for job in left if _has_ended(sweep / job.folder)]
+            left.difference_update(ended)
+            advance(len(ended), failed=sum(not (sweep / job.folder / SUMMARY).exists() for job in ended))
+            if last:
+                return
+
+    with progress(f"jobs of {sweep.name}", len(jobs), "jobs", alone=False) as advance:
+        watcher = threading.Thread(target=watch, args=(advance,), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            watcher.join()
