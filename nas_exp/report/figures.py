@@ -158,10 +158,10 @@ def scatter_figure(folder: Path, sweep: Sweep, evidence: Evidence) -> Figure:
                     axes.set_xscale("log")
                 ceiling = evidence.ceilings.get(dataset)
                 twins = "" if ceiling is None else f" (twins {ceiling.tau.value:.2f})"
-                axes.set_title(f"{label(dataset)}: τ = {ranked.tau.value:.2f}{twins}", fontsize=7)
+                axes.set_title(f"τ = {ranked.tau.value:.2f}{twins}", fontsize=7.5)
                 if dataset == datasets[-1]:
                     axes.set_xlabel(label(metric))
-            axes_row[0].set_ylabel(f"{sweep.accuracy_name} accuracy (%)")
+            axes_row[0].set_ylabel(f"{label(dataset)}\n{sweep.accuracy_name} accuracy (%)")
 
     return draw(
         folder,
@@ -185,7 +185,7 @@ def readable(score: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.bool_], boo
     """Return which scores can be drawn, shape (n,), and whether they need a logarithmic axis."""
     finite = np.isfinite(score)
     positive = score[finite & (score > 0)]
-    is_log = len(positive) > 0 and bool(np.percentile(positive, 99) > 100 * np.percentile(positive, 10))
+    is_log = len(positive) > 0 and bool(np.percentile(positive, 99) > 20 * np.percentile(positive, 10))
     return (finite & (score > 0) if is_log else finite), is_log
 
 
