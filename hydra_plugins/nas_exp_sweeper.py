@@ -54,7 +54,8 @@ class GridSweeper(BasicSweeper):
             OmegaConf.save(self.config, temporary)
         open_sweep(folder, list(configs), skipped, run)
         cause = run_jobs(folder, run, self._launch)
-        close(folder, list(configs), cause, again=_again(folder))
+        hashes = {job: config.hash for job, config in configs.items()}
+        close(folder, hashes, cause, again=_again(folder))
 
     def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":
         """Return all jobs, checked, and those whose benchmark lacks what their metric needs, each with the reason."""
@@ -87,7 +88,7 @@ class GridSweeper(BasicSweeper):
 def _again(folder: Path) -> str:
     """Return the command that runs what is missing of a sweep."""
     program, *arguments = sys.argv
-    kept = [argument for argument in arguments if not argument.startswith(("name=", "rerun="))]
+    kept = [argument for argument in arguments if not argument.lstrip("+").startswith(("name=", "rerun="))]
     return shlex.join(["python", program, *kept, f"name={folder.name}"])
 
 

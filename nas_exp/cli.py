@@ -103,8 +103,14 @@ def _run_task(config: Config, folder: Path) -> Summary:
             "version": nas_exp.__version__,
         }
         write_json(folder / SUMMARY, summary)
-    except Exception as error:
-        told = InputError(_about_file(error)) if isinstance(error, OSError) and error.filename is not None else error
+    except (Exception, SystemExit) as error:
+        told: Exception
+        if isinstance(error, SystemExit):
+            told = RuntimeError(f"the job has called sys.exit({error.code!r})")
+        else:
+            told = (
+                InputError(_about_file(error)) if isinstance(error, OSError) and error.filename is not None else error
+            )
         note.write_text(f"{told}\n" if isinstance(told, InputError) else traceback.format_exc(), encoding="utf-8")
         if told is error:
             raise

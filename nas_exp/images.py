@@ -155,6 +155,8 @@ def _read_bundle(path: Path, num_classes: int, image_size: int) -> Images:
             with limited_by(path.stat().st_size), np.load(stream, allow_pickle=False) as bundle:
                 # members that are not needed stay unread
                 arrays = {key: bundle[key] if key in ("images", "labels") else None for key in bundle.files}
+    except MemoryError:
+        raise InputError(f"{path}: asks for more memory than a file of its size should need") from None
     except Exception as error:  # a damaged or hostile archive can make NumPy and zipfile raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a readable .npz file ({reason})") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
+from nas_exp.errors import InputError
 from nas_exp.progress import Advance, progress
 from nas_exp.sweeps import ERROR, STARTED, SUMMARY, Job
 
@@ -23,7 +24,7 @@ def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch) -> BaseException 
     """Run jobs; each leaves a result or an error in its folder, unless all was interrupted.
 
     A process that is killed takes down the launcher with all jobs that it runs. Those that had not started are
-    launched again, and then those that had, one by one, so that only what kills its process even then has failed.
+    launched again, and then those that had, in halves, so that in the end only what kills its process alone has failed.
 
     Args:
         sweep: the folder of the sweep.
@@ -47,14 +48,15 @@ def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch) -> BaseException 
             except Exception as error:
                 left = [job for job in batch if not _has_ended(sweep / job.folder)]
                 started = [job for job in left if (sweep / job.folder / STARTED).exists()]
-                if not started:  # it is not about a job
+                if len(left) == len(batch) and not started:  # it is not about a job
                     return error
-                if len(batch) == 1:
+                if len(batch) == 1 and left:
                     _write_error(sweep / batch[0].folder, error)
                     continue
                 log.warning("a job has ended its process (%s); %d jobs are launched again", _told(error), len(left))
-                fresh = [job for job in left if job not in started]
-                batches = [*([fresh] if fresh else []), *([job] for job in started), *batches]
+                half = len(started) // 2
+                parts = [job for job in left if job not in started], started[:half], started[half:]
+                batches = [*(part for part in parts if part), *batches]
     return None
 
 
@@ -73,7 +75,8 @@ def _note_error(folder: Path, returned: JobReturn) -> None:
 
 def _write_error(folder: Path, error: BaseException) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ERROR).write_text(f"ended without a word: {_told(error)}\n", encoding="utf-8")
+    told = str(error) if isinstance(error, InputError) else f"ended without a word: {_told(error)}"
+    (folder / ERROR).write_text(f"{told}\n", encoding="utf-8")
 
 
 def _told(error: BaseException) -> str:

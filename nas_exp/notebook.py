@@ -1,7 +1,8 @@
 """The parts of a job for use in Python: compose a configuration, read a score table, search, draw.
 
-Everything works as on the command line, whose keys and values `configure` takes. Relative paths are relative to the
-current folder.
+`configure` takes the keys and values of the command line, for one job; sweeps, and what `+experiment=` brings along,
+are the command line's. Relative paths are relative to the current folder. It needs the conf/ of a checkout, from which
+the package is installed with ``pip install -e``.
 """
 
 from pathlib import Path

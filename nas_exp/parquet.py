@@ -3,6 +3,7 @@
 pyarrow's own conversions from and to NumPy import pandas, which takes longer than a search; these do not.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,11 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]
     try:
         with parquet.ParquetFile(path) as file:
             table = file.read(columns=list(names), use_threads=False)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # of the file system; pyarrow's own have no number
+        if isinstance(error, OSError) and error.errno is not None:  # of the file system; pyarrow leaves out the name
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
         raise InputError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from None
     columns = {}
     for name in names:

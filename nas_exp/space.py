@@ -161,7 +161,7 @@ Term = tuple[int, Expression]
 
 
 def node_values(spec: Sequence[int], *, by_edge: bool) -> tuple[Expression, ...]:
-    """Return, for each node, an expression that is equal for nodes that compute the same function.
+    """Return an expression for each node. Nodes with equal expressions compute the same function.
 
     A node is the sum of its incoming operations. `none` adds nothing, `skip_connect` adds the terms of its source,
     pooling, which is linear, adds each of them pooled, and a convolution adds one term of its own, unless its source is

@@ -32,13 +32,15 @@ class State(enum.StrEnum):
 
     DONE = "done"
     """A whole result, of the same configuration."""
+    OTHER = "other"
+    """A whole result, of another configuration."""
     FAILED = "failed"
     """An error."""
     LEFT = "left"
     """Nothing of use."""
 
 
-_RERUN = {"missing": (State.FAILED, State.LEFT), "failed": (State.FAILED,), "all": tuple(State)}
+_RERUN = {"missing": (State.OTHER, State.FAILED, State.LEFT), "failed": (State.FAILED,), "all": tuple(State)}
 
 
 class JobsFailedError(Exception):
@@ -107,10 +109,10 @@ def _folder(overrides: Sequence[str], swept: set[str]) -> str:
 
 
 def state(folder: Path, config_hash: str) -> State:
-    """Return what an earlier run has left in a job's folder; results of other configurations do not count."""
+    """Return what an earlier run has left in a job's folder."""
     summary = read_summary(folder)
-    if summary is not None and summary.get("config_hash") == config_hash:
-        return State.DONE
+    if summary is not None:
+        return State.DONE if summary.get("config_hash") == config_hash else State.OTHER
     return State.FAILED if (folder / ERROR).exists() else State.LEFT
 
 
@@ -125,6 +127,9 @@ def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str], run
     What is there of the jobs to run is removed, so that none of it counts as a result; a damaged result is kept under
     another name.
     """
+    replaced = [job for job in run if read_summary(sweep / job.folder) is not None]
+    if replaced:
+        log.warning("%d earlier results are replaced, as that of %s", len(replaced), sweep / replaced[0].folder)
     for job in run:
         folder = sweep / job.folder
         if (folder / SUMMARY).exists() and read_summary(folder) is None:
@@ -145,13 +150,18 @@ def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str], run
         log.warning("%d of %d jobs are left out: %s", count, len(jobs) + len(skipped), reason)
 
 
-def collect(sweep: Path, jobs: Sequence[Job]) -> tuple[list[Summary], list[Job]]:
-    """Write ``results.csv``, one row a finished job, and return the rows and the jobs that did not finish."""
+def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list[Job]]:
+    """Write ``results.csv``, one row a finished job, and return the rows and the jobs that did not finish.
+
+    Args:
+        sweep: the folder of the sweep.
+        hashes: its jobs, with the hash of their configuration; results of others do not count.
+    """
     finished: list[Summary] = []
     failed: list[Job] = []
-    for job in jobs:
+    for job, config_hash in hashes.items():
         summary = read_summary(sweep / job.folder)
-        if summary is None:
+        if summary is None or summary.get("config_hash") != config_hash:
             failed.append(job)
         else:
             finished.append({"job": job.folder, **summary})

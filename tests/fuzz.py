@@ -10,6 +10,7 @@ import os
 import random
 import runpy
 import shlex
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ def command_lines(count: int, seed: int) -> Iterator[list[str]]:
             else:
                 line.append(drawn.choice(flags))
         drawn.shuffle(line)
-        yield [argument.replace("\0", "") for argument in line]
+        yield line
 
 
 def run(line: list[str], folder: Path) -> tuple[int, str]:
@@ -78,6 +79,8 @@ def run(line: list[str], folder: Path) -> tuple[int, str]:
         code = 99
         try:
             os.chdir(folder)
+            os.environ["NAS_EXP_DATA"] = str(folder.parent / "data")
+            signal.alarm(300)
             with open(output, "wb") as file:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
@@ -107,7 +110,6 @@ def failures(count: int, seed: int) -> tuple[list[str], collections.Counter[int]
 
     told, codes = list[str](), collections.Counter[int]()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["NAS_EXP_DATA"] = f"{folder}/data"
         for number, line in enumerate(command_lines(count, seed)):
             place = Path(folder) / str(number)
             place.mkdir()

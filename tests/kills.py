@@ -117,7 +117,7 @@ def kill_and_resume(work: Work, folder: Path, drawn: random.Random, longest: flo
     deadline = time.monotonic() + drawn.uniform(0.2, longest)
     while process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    before = work.finished(folder)
+    before = read(work, folder, tally)
     if process.poll() is not None:
         if process.returncode != 0:
             tally.different.append(f"{work.name}: ended with exit code {process.returncode}")
@@ -126,15 +126,20 @@ def kill_and_resume(work: Work, folder: Path, drawn: random.Random, longest: flo
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     tally.kills += 1
-    try:
-        after = work.finished(folder)
-    except Exception as error:
-        tally.unreadable.append(f"{work.name}: {error}")
-        return False
+    after = read(work, folder, tally)
     gone = [name for name in before if name not in after or after[name] != before[name]]
     if gone:
         tally.lost.append(f"{work.name}: {len(gone)} finished results, as {gone[0]}")
     return False
+
+
+def read(work: Work, folder: Path, tally: Tally) -> Results:
+    """Read what is finished; what cannot be read is kept in the tally."""
+    try:
+        return work.finished(folder)
+    except Exception as error:
+        tally.unreadable.append(f"{work.name}: {error}")
+        return {}
 
 
 def start(work: Work, folder: Path) -> "subprocess.Popen[bytes]":
@@ -169,7 +174,8 @@ def kill(count: int, seed: int, archive: Path | None) -> Tally:
                     compare(work, folders[work.name], expected[work.name], tally)
                     fresh(folders[work.name])
         for work in kinds:
-            start(work, folders[work.name]).wait()
+            if (code := start(work, folders[work.name]).wait()) != 0:
+                tally.different.append(f"{work.name}: ended with exit code {code}")
             compare(work, folders[work.name], expected[work.name], tally)
     return tally
 
@@ -183,7 +189,7 @@ def fresh(folder: Path) -> Path:
 
 def compare(work: Work, folder: Path, expected: Results, tally: Tally) -> None:
     """Compare what some work came to with what it comes to undisturbed."""
-    found = work.finished(folder)
+    found = read(work, folder, tally)
     if found != expected:
         tally.different.append(f"{work.name}: {len(found)} results, {len(expected)} undisturbed")
     damaged = [str(path.relative_to(folder)) for path in folder.rglob("*damaged*")]

@@ -124,6 +124,25 @@ def test_a_failed_job_can_be_run_again_alone(program: RunProgram, tmp_path: Path
     assert not list(tmp_path.glob("multirun_sweeps/moody/*/error.txt"))
 
 
+def test_a_job_that_exits_is_a_failed_job(program: RunProgram, tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text(
+        "import sys\ndef search(score, space, rng, *, N: int):\n    sys.exit(0)\n", encoding="utf-8"
+    )
+    (tmp_path / "algo").mkdir()
+    (tmp_path / "algo/leaving.yaml").write_text("name: leaving\n_target_: leaving.search\nN: 1\n", encoding="utf-8")
+    sweep = ("--config-dir", str(tmp_path), "-m", "algo=leaving,rs", "algo.N=5", "runs=1", "name=left", *SMALL)
+    done = program(*sweep, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "1 of 2 jobs finished" in done.stdout
+    assert "SystemExit: 0" in only(tmp_path / "multirun_sweeps/left", "algo=leaving*/error.txt").read_text()
+
+
+def test_a_dry_run_tells_which_jobs_cannot_run(program: RunProgram) -> None:
+    done = program("-m", "metric=relu,synflow", "algo.N=5", "runs=1", *SMALL, "dry_run=true")
+    assert done.returncode == 0, done.stderr
+    assert "cannot run: dataset.root=null: metric=relu needs images" in " ".join(done.stdout.split())
+
+
 def test_a_dry_run_lists_jobs_and_leaves_no_trace(program: RunProgram, tmp_path: Path) -> None:
     sweep = ("-m", "algo.N=5,6", "runs=1", "name=dry", *SMALL)
     done = program(*sweep, "dry_run=true")

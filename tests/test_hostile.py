@@ -214,6 +214,18 @@ def npz(members: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
+def npz_bomb(images: int) -> bytes:
+    """A bundle of black images, three kilobytes each once it is read."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("labels.npy", LABELS)
+        with file.open("images.npy", "w") as member:
+            member.write(header(f"({images}, 32, 32, 3)"))
+            for _ in range(images // 1024):
+                member.write(bytes(1024 * 3072))
+    return stream.getvalue()
+
+
 def npy(array: Any, *, allow_pickle: bool = False) -> bytes:
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=allow_pickle)
@@ -234,7 +246,7 @@ HOSTILE_BUNDLES: dict[str, Callable[[], bytes]] = {
     "a huge header": lambda: npz({"images.npy": header("(1099511627776, 32, 32, 3)"), "labels.npy": LABELS}),
     "a negative header": lambda: npz({"images.npy": header("(-1, 32, 32, 3)"), "labels.npy": LABELS}),
     "a header that is code": lambda: npz({"images.npy": header(CODE), "labels.npy": LABELS}),
-    "a bomb": lambda: npz({"images.npy": header("(262144, 32, 32, 3)") + bytes(262144 * 3072), "labels.npy": LABELS}),
+    "a bomb": lambda: npz_bomb(262144),
     "another folder": lambda: npz({"../images.npy": PIXELS, "../labels.npy": LABELS}),
     "cut short": lambda: npz({"images.npy": PIXELS, "labels.npy": LABELS})[:-30],
     "no zip": lambda: HOSTILE_PICKLES["os.system"],

@@ -31,6 +31,11 @@ class Launcher:
                 (self.sweep / job.folder / STARTED).touch()
             if any(job.folder.startswith("deadly") for job in together):
                 raise RuntimeError("a worker was\nkilled")
+            if any(job.folder.startswith("last words") for job in together):
+                for job in together:
+                    self._run(Job(("bad",), job.folder) if job.folder.startswith("last") else job)
+                    (self.sweep / job.folder / "error.txt").write_text("last words\n")
+                raise RuntimeError("a result could not be handed over")
             if any(job.folder.startswith("interrupted") for job in together):
                 raise KeyboardInterrupt
             returned += [self._run(job) for job in together]
@@ -79,6 +84,14 @@ def test_a_job_that_kills_its_process_takes_no_other_along(tmp_path: Path) -> No
     # those that had not started first, and only what had is launched alone
     assert launch.launched[:2] == [list(names), ["good4", "good5", "deadly2"]]
     assert all(len(batch) == 1 for batch in launch.launched[2:])
+
+
+def test_a_launcher_that_breaks_after_its_jobs_have_ended_goes_on(tmp_path: Path) -> None:
+    launch = Launcher(tmp_path)
+    assert run_jobs(tmp_path, jobs_of("last words1", "last words2", "good1", "last words3", "good2"), launch) is None
+    assert {name: told for name, told in results(tmp_path).items() if name.startswith("last")} == {
+        f"last words{number}": "last words\n" for number in (1, 2, 3)
+    }
 
 
 def test_a_launcher_that_starts_nothing_is_the_cause(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_earlier_results_of_the_same_jobs_do_not_count(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "summary.json").write_text("{}")
     open_sweep(tmp_path, jobs, {}, jobs)
-    assert collect(tmp_path, jobs) == ([], jobs)
+    assert collect(tmp_path, dict.fromkeys(jobs, "abc")) == ([], jobs)
     assert (tmp_path / "seed=3/summary.json").exists()
 
 
@@ -74,7 +74,7 @@ def test_what_an_earlier_run_has_left_is_recognised(tmp_path: Path) -> None:
     states = {
         Job((name,), name): state(tmp_path / name, "abc") for name in ("done", "other", "cut", "odd", "failed", "no")
     }
-    assert [str(found) for found in states.values()] == ["done", "left", "left", "left", "failed", "left"]
+    assert [str(found) for found in states.values()] == ["done", "other", "left", "left", "failed", "left"]
     assert [job.folder for job in to_run(states, "missing")] == ["other", "cut", "odd", "failed", "no"]
     assert [job.folder for job in to_run(states, "failed")] == ["failed"]
     assert to_run(states, "all") == list(states)
@@ -106,15 +106,20 @@ def test_long_names_are_cut_and_stay_different() -> None:
 
 def test_results_hold_every_finished_job_and_the_failed_are_named(tmp_path: Path) -> None:
     jobs = [Job((f"seed={seed}",), f"seed={seed}") for seed in range(4)]
-    for job, summary in ((jobs[0], {"seed": 0, "val_acc_mean": 90.5}), (jobs[2], {"seed": 2, "extra": None})):
+    for job, summary in (
+        (jobs[0], {"seed": 0, "val_acc_mean": 90.5, "config_hash": "abc"}),
+        (jobs[2], {"seed": 2, "config_hash": "abc", "extra": None}),
+    ):
         (tmp_path / job.folder).mkdir()
         (tmp_path / job.folder / "summary.json").write_text(json.dumps(summary))
     (tmp_path / jobs[1].folder).mkdir()
     (tmp_path / jobs[1].folder / "error.txt").write_text("Traceback\n  ...\nValueError: why\n")
-    finished, failed = collect(tmp_path, jobs)
+    finished, failed = collect(tmp_path, dict.fromkeys(jobs, "abc"))
     assert [row["job"] for row in finished] == ["seed=0", "seed=2"]
     assert failed == [jobs[1], jobs[3]]
-    assert (tmp_path / "results.csv").read_text() == "job,seed,val_acc_mean,extra\nseed=0,0,90.5,\nseed=2,2,,\n"
+    assert (tmp_path / "results.csv").read_text() == (
+        "job,seed,val_acc_mean,config_hash,extra\nseed=0,0,90.5,abc,\nseed=2,2,,abc,\n"
+    )
     assert reason(tmp_path / jobs[1].folder) == "ValueError: why"
     assert reason(tmp_path / jobs[3].folder) is None
 
@@ -122,4 +127,9 @@ def test_results_hold_every_finished_job_and_the_failed_are_named(tmp_path: Path
 def test_a_truncated_summary_is_a_failed_job(tmp_path: Path) -> None:
     (tmp_path / "seed=0").mkdir()
     (tmp_path / "seed=0" / "summary.json").write_text('{"seed": 0')
-    assert collect(tmp_path, [Job(("seed=0",), "seed=0")])[1] == [Job(("seed=0",), "seed=0")]
+    assert collect(tmp_path, {Job(("seed=0",), "seed=0"): "abc"})[1] == [Job(("seed=0",), "seed=0")]
+
+
+def test_a_result_of_another_configuration_is_none(tmp_path: Path) -> None:
+    leave(tmp_path / "seed=0", summary='{"config_hash": "abd"}')
+    assert collect(tmp_path, {Job(("seed=0",), "seed=0"): "abc"})[1] == [Job(("seed=0",), "seed=0")]

@@ -163,10 +163,11 @@ def _other_correlations(evidence: Evidence) -> Iterator[str]:
         (paper.SPEARMAN_TOP, "rho_top", "its best-scored tenth"),
     ):
         for (dataset, metric), theirs in papers.items():
-            if (dataset, metric) not in evidence.ranked:
+            ranked = evidence.ranked.get((dataset, metric))
+            ours = None if ranked is None else getattr(ranked, attribute)
+            if ours is None or not math.isfinite(ours.value):
                 continue
             compared += 1
-            ours = getattr(evidence.ranked[dataset, metric], attribute)
             if abs(round(ours.value, 2) - theirs) > 0.011:
                 told.append(f"{label(metric)} on {label(dataset)} over {where} {_text(ours)}, the paper {theirs:.2f}")
     if compared:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas_exp.config import Config
+from nas_exp.errors import InputError
 from nas_exp.progress import duration
 from nas_exp.report.table import print_table
 from nas_exp.sweeps import RESULTS, STARTED, Job, JobsFailedError, State, collect, reason
@@ -20,32 +21,37 @@ def list_jobs(sweep: Path, configs: Mapping[Job, Config], states: Mapping[Job, S
         states: what is there of each.
         run: those that would be run.
     """
-    expected = {job: expected_seconds(configs[job]) for job in run}
+    told = {job: _expected(configs[job]) for job in run}
     rows: list[Summary] = [
-        {
-            "folder": job.folder,
-            "state": str(states[job]),
-            "scores take": _duration(expected[job]) if job in run else "-",
-        }
+        {"folder": job.folder, "state": str(states[job]), "scores take": _shown(told[job]) if job in told else "-"}
         for job in configs
     ]
-    known = [seconds for seconds in expected.values() if seconds is not None]
-    total = f"scores that they lack take about {duration(sum(known))} one job at a time"
+    known = [seconds for seconds in told.values() if isinstance(seconds, float)]
+    # jobs that share a table share what it lacks
+    total = f"scores that they lack take at most about {duration(sum(known))}, one job at a time"
     if unknown := len(run) - len(known):
         total += f", and an unknown time for {unknown}"
     print_table(rows, title=f"{sweep}: {len(run)} of {len(rows)} jobs to run; {total}")
 
 
-def _duration(seconds: float | None) -> str:
-    return "unknown" if seconds is None else duration(seconds)
+def _expected(config: Config) -> float | str | None:
+    """Return how long a job's scores should take, None if nothing says, or why it cannot run at all."""
+    try:
+        return expected_seconds(config)
+    except InputError as error:
+        return f"cannot run: {error}"
 
 
-def close(sweep: Path, jobs: Sequence[Job], cause: BaseException | None, *, again: str) -> None:
+def _shown(seconds: float | str | None) -> str:
+    return seconds if isinstance(seconds, str) else "unknown" if seconds is None else duration(seconds)
+
+
+def close(sweep: Path, hashes: Mapping[Job, str], cause: BaseException | None, *, again: str) -> None:
     """Write ``results.csv``, print the table over all finished jobs, and name those that failed.
 
     Args:
         sweep: the folder of the sweep.
-        jobs: all of its jobs.
+        hashes: all of its jobs, with the hash of their configuration.
         cause: what ended the sweep early; told for jobs that left no error of their own.
         again: the command that runs what is missing.
 
@@ -53,8 +59,8 @@ def close(sweep: Path, jobs: Sequence[Job], cause: BaseException | None, *, agai
         JobsFailedError: some jobs have failed.
         KeyboardInterrupt: it was the cause.
     """
-    finished, failed = collect(sweep, jobs)
-    print_table(finished, title=f"{len(finished)} of {len(jobs)} jobs finished: results in {sweep / RESULTS}")
+    finished, failed = collect(sweep, hashes)
+    print_table(finished, title=f"{len(finished)} of {len(hashes)} jobs finished: results in {sweep / RESULTS}")
     if not isinstance(cause, KeyboardInterrupt):
         for job in failed:
             print(f"failed: {sweep / job.folder}: {_why(sweep / job.folder, cause)}", file=sys.stderr)
@@ -63,7 +69,7 @@ def close(sweep: Path, jobs: Sequence[Job], cause: BaseException | None, *, agai
     if isinstance(cause, KeyboardInterrupt):
         raise cause
     if failed:
-        raise JobsFailedError(f"{len(failed)} of {len(jobs)} jobs failed")
+        raise JobsFailedError(f"{len(failed)} of {len(hashes)} jobs failed")
 
 
 def _why(folder: Path, cause: BaseException | None) -> str:

@@ -42,9 +42,9 @@ def run(
     Raises:
         InputError: the selection is wrong, or the images that the metric needs are not there.
     """
-    selected = _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards)
     if config.metric.input == "benchmark":
         raise InputError(f"metric={config.metric.name}: comes from the benchmark; there is nothing to compute")
+    selected = _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards)
     table, work = plan(config)
     known = table.read().known
     missing = [arch for arch in selected if not known[arch]]
@@ -84,6 +84,8 @@ def expected_seconds(
     config: Config, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
 ) -> float | None:
     """Return how long the scores should take that the table lacks; None if nothing says. Arguments are `run`'s."""
+    if config.metric.input == "benchmark":
+        raise InputError(f"metric={config.metric.name}: comes from the benchmark; there is nothing to compute")
     table, work = plan(config)
     known = table.read().known
     selected = _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards)
