@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas_exp import pickles
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line
 from nas_exp.memory import limited_by
 
 
@@ -158,8 +158,7 @@ def _read_bundle(path: Path, num_classes: int, image_size: int) -> Images:
     except MemoryError:
         raise InputError(f"{path}: asks for more memory than a file of its size should need") from None
     except Exception as error:  # a damaged or hostile archive can make NumPy and zipfile raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: not a readable .npz file ({reason})") from None
+        raise InputError(f"{path}: not a readable .npz file ({in_one_line(error)})") from None
     shape = (image_size, image_size, 3)
     return Images(*_checked(path, arrays, ("images", "labels"), shape, range(num_classes)), str(path))
 

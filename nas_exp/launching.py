@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line_with_type
 from nas_exp.progress import Advance, progress
 from nas_exp.sweeps import ERROR, STARTED, SUMMARY, Job
 
@@ -53,7 +53,11 @@ def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch) -> BaseException 
                 if len(batch) == 1 and left:
                     _write_error(sweep / batch[0].folder, error)
                     continue
-                log.warning("a job has ended its process (%s); %d jobs are launched again", _told(error), len(left))
+                log.warning(
+                    "a job has ended its process (%s); %d jobs are launched again",
+                    in_one_line_with_type(error),
+                    len(left),
+                )
                 half = len(started) // 2
                 parts = [job for job in left if job not in started], started[:half], started[half:]
                 batches = [*(part for part in parts if part), *batches]
@@ -75,12 +79,8 @@ def _note_error(folder: Path, returned: JobReturn) -> None:
 
 def _write_error(folder: Path, error: BaseException) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    told = str(error) if isinstance(error, InputError) else f"ended without a word: {_told(error)}"
+    told = str(error) if isinstance(error, InputError) else f"ended without a word: {in_one_line_with_type(error)}"
     (folder / ERROR).write_text(f"{told}\n", encoding="utf-8")
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas_exp.atomic import replacing
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line
 
 
 def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -52,7 +52,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the file system; pyarrow leaves out the name
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
-        raise InputError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())})") from None
+        raise InputError(f"{path}: not a readable Parquet file ({in_one_line(error)})") from None
     columns = {}
     for name in names:
         if name not in table.column_names:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line
 from nas_exp.memory import limited_by
 
 
@@ -45,8 +45,7 @@ def load(stream: BinaryIO, source: str) -> Any:
     except MemoryError:
         raise InputError(f"{source}: asks for more memory than a file of its size should need") from None
     except Exception as error:  # a hostile pickle can make the unpickler raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{source}: not a readable pickle ({reason})") from None
+        raise InputError(f"{source}: not a readable pickle ({in_one_line(error)})") from None
 
 
 class _DType:

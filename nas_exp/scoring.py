@@ -55,9 +55,12 @@ def plan(config: Config) -> tuple[ScoreTable, Work | None]:
     The work is None when the metric needs images and none are at hand: then the table is the shipped one, if any.
 
     Raises:
-        InputError: the images cannot be read, or there are none and no shipped table to do without them.
+        InputError: the metric is not computed at all, the images cannot be read, or there are none and no shipped table
+            to do without them.
     """
     metric, dataset = config.metric, config.dataset
+    if metric.input == "benchmark":
+        raise InputError(f"metric={metric.name}: comes from the benchmark; there is nothing to compute")
     identity: dict[str, Any] = {
         "space": TopologySpace.name,
         "dataset": dataset.name,

@@ -127,17 +127,18 @@ def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str], run
     What is there of the jobs to run is removed, so that none of it counts as a result; a damaged result is kept under
     another name.
     """
-    replaced = [job for job in run if read_summary(sweep / job.folder) is not None]
-    if replaced:
-        log.warning("%d earlier results are replaced, as that of %s", len(replaced), sweep / replaced[0].folder)
-    for job in run:
-        folder = sweep / job.folder
-        if (folder / SUMMARY).exists() and read_summary(folder) is None:
+    replaced = list[Path]()
+    for folder in (sweep / job.folder for job in run):
+        if read_summary(folder) is not None:
+            replaced.append(folder)
+        elif (folder / SUMMARY).exists():
             aside = folder / f"{SUMMARY}.damaged"
             (folder / SUMMARY).replace(aside)
             log.warning("%s: was damaged; the job is run again", aside)
         for name in (SUMMARY, ERROR, STARTED):
             (folder / name).unlink(missing_ok=True)
+    if replaced:
+        log.warning("%d earlier results are replaced, as that of %s", len(replaced), replaced[0])
     told = {
         "jobs": [dataclasses.asdict(job) for job in jobs],
         "skipped": [{**dataclasses.asdict(job), "reason": reason} for job, reason in skipped.items()],

@@ -203,7 +203,7 @@ def test_broken_compression_is_refused(
 )
 def test_archives_of_other_architectures_are_refused(program: RunProgram, tmp_path: Path, archs: list[Any]) -> None:
     archive(tmp_path / "NATS-tss-v1_0-evil-simple", meta=pickle.dumps({"meta_archs": archs}), record=META)
-    refused(program, tmp_path, *IMPORT)
+    assert "meta.pickle.pbz2" in refused(program, tmp_path, *IMPORT)
 
 
 def npz(members: dict[str, bytes]) -> bytes:

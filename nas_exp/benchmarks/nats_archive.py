@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nas_exp import pickles
 from nas_exp.benchmarks import DATASETS
 from nas_exp.benchmarks.table import arch_indices
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line_with_type
 
 if TYPE_CHECKING:
     from nats_bench import ArchResults, NATStopology
@@ -108,8 +108,9 @@ def _read_architecture(api: "NATStopology", archive: Archive, index: int) -> dic
     try:
         columns = _columns(api, index, results)
     except Exception as error:  # hostile content can make nats_bench raise anything
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise InputError(f"{source}: found no complete results of a NATS-Bench topology archive ({reason})") from None
+        raise InputError(
+            f"{source}: found no complete results of a NATS-Bench topology archive ({in_one_line_with_type(error)})"
+        ) from None
     for column, value in columns.items():
         limit = 100.0 if "_acc_" in column else math.inf
         # costs may be unknown (NaN), accuracies may not

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas_exp.benchmarks import COLUMNS, DATASETS, Benchmark, FloatArray, from_rows
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line
 from nas_exp.space import OPERATIONS, index_of_str
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def read_arrow(file: Path) -> "pa.Table":
             with pa.input_stream(str(file), compression=compression) as stream:
                 return csv.read_csv(stream, convert_options=csv.ConvertOptions(column_types=types))
     except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{file}: not readable ({reason}); expected a CSV or Parquet table") from None
+        raise InputError(f"{file}: not readable ({in_one_line(error)}); expected a CSV or Parquet table") from None
     raise InputError(f"{file}: expected a file that ends in .csv, .csv.gz or .parquet")
 
 
@@ -164,8 +163,7 @@ def _numbers(table: "pa.Table", column: str, file: Path) -> FloatArray:
         # not to_numpy: pyarrow imports pandas there
         values = np.array(table.column(column).cast(pa.float64()).to_pylist(), dtype=np.float64)
     except pa.ArrowException as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{file}: found no numbers in the column {column} ({reason})") from None
+        raise InputError(f"{file}: found no numbers in the column {column} ({in_one_line(error)})") from None
     highest, unit = (100.0, "percent") if "_acc_" in column else (np.finfo(np.float64).max, "seconds")
     if (wrong := np.flatnonzero((values < 0) | (values > highest))).size:
         limits = "a number from 0 to 100" if unit == "percent" else "a finite number from 0"

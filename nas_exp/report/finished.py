@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from nas_exp.config import Config, check
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line
 from nas_exp.parquet import read_columns
 from nas_exp.score_table import Scores
 from nas_exp.scorer import known_scores
@@ -164,7 +164,7 @@ def _read_job(folder: Path) -> FinishedJob:
         told = reason(folder)
         raise InputError(told or f"{error.filename}: missing") from None
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise InputError(f"{folder}: a result is cut short or damaged ({' '.join(str(error).split())})") from None
+        raise InputError(f"{folder}: a result is cut short or damaged ({in_one_line(error)})") from None
     return FinishedJob(folder, config, summary, runs)
 
 
@@ -174,7 +174,7 @@ def _read_config(folder: Path) -> Config:
         node, hydra = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "hydra.yaml")
         started_in = Path(hydra.hydra.runtime.cwd)
     except (YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"{folder}: not a job's configuration ({' '.join(str(error).split())})") from None
+        raise InputError(f"{folder}: not a job's configuration ({in_one_line(error)})") from None
     assert isinstance(node, DictConfig)
     for group, key in (("dataset", "root"), ("benchmark", "path")):
         value = node[group][key]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas_exp.config import Config
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line_with_type
 from nas_exp.progress import duration
 from nas_exp.report.table import print_table
 from nas_exp.sweeps import RESULTS, STARTED, Job, JobsFailedError, State, collect, reason
@@ -77,5 +77,5 @@ def _why(folder: Path, cause: BaseException | None) -> str:
     if (told := reason(folder)) is not None:
         return told
     if cause is not None:
-        return f"left no error; the sweep ended with {type(cause).__name__}: {' '.join(str(cause).split())}"
+        return f"left no error; the sweep ended with {in_one_line_with_type(cause)}"
     return "left no error" if (folder / STARTED).exists() else "was not run"

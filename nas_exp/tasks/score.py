@@ -11,6 +11,7 @@ from nas_exp.config import Config, Metric
 from nas_exp.errors import InputError
 from nas_exp.live_table import LiveTable
 from nas_exp.progress import duration, progress
+from nas_exp.score_table import ScoreTable
 from nas_exp.scoring import equal_networks, forecast, plan
 from nas_exp.space import SIZE
 from nas_exp.tasks import Summary
@@ -42,12 +43,9 @@ def run(
     Raises:
         InputError: the selection is wrong, or the images that the metric needs are not there.
     """
-    if config.metric.input == "benchmark":
-        raise InputError(f"metric={config.metric.name}: comes from the benchmark; there is nothing to compute")
-    selected = _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards)
     table, work = plan(config)
-    known = table.read().known
-    missing = [arch for arch in selected if not known[arch]]
+    selected = _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards)
+    missing = _missing(table, selected)
     if missing and work is None:
         raise InputError(
             f"dataset.root=null: metric={config.metric.name} needs images of {config.dataset.name}; "
@@ -84,12 +82,8 @@ def expected_seconds(
     config: Config, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
 ) -> float | None:
     """Return how long the scores should take that the table lacks; None if nothing says. Arguments are `run`'s."""
-    if config.metric.input == "benchmark":
-        raise InputError(f"metric={config.metric.name}: comes from the benchmark; there is nothing to compute")
     table, work = plan(config)
-    known = table.read().known
-    selected = _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards)
-    missing = [arch for arch in selected if not known[arch]]
+    missing = _missing(table, _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards))
     if work is None or not missing:
         return 0.0
     return forecast(table, work, missing, n_jobs=config.n_jobs)[1]
@@ -124,3 +118,8 @@ def _selected(
     # whole groups, so that no two shards compute the same network
     groups = list(equal_networks(metric, selected).values())
     return sorted(arch for group in groups[shard::shards] for arch in group)
+
+
+def _missing(table: ScoreTable, selected: list[int]) -> list[int]:
+    known = table.read().known
+    return [arch for arch in selected if not known[arch]]

@@ -36,8 +36,6 @@ def run(
         InputError: the table lacks the scores, cannot be computed without images, or differs.
     """
     name, dataset = config.metric.name, config.dataset.name
-    if config.metric.input == "benchmark":
-        raise InputError(f"metric={name}: comes from the benchmark; there is nothing to compute")
     table, work = plan(config)
     if work is None:
         raise InputError(
