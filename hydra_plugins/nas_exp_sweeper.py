@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
 
     from nas_exp.config import Config
-    from nas_exp.sweeps import Job
+    from nas_exp.sweeps import Job, State
 
 
 class GridSweeper(BasicSweeper):
@@ -25,8 +25,9 @@ class GridSweeper(BasicSweeper):
         params: dict[str, str] | None = None,
         together: Sequence[Mapping[str, Any]] | None = None,
         skip_unavailable: bool = False,
+        max_batch_size: int | None = None,
     ) -> None:
-        super().__init__(max_batch_size=None, params=params)
+        super().__init__(max_batch_size=max_batch_size, params=params)
         self.together = together or ()
         self.skip_unavailable = skip_unavailable
 
@@ -39,23 +40,25 @@ class GridSweeper(BasicSweeper):
         """
         from nas_exp.atomic import replacing
         from nas_exp.launching import run_jobs
+        from nas_exp.locks import alone
         from nas_exp.report.sweep import close, list_jobs
-        from nas_exp.sweeps import open_sweep, state, to_run
+        from nas_exp.sweeps import open_sweep, to_run
 
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
         configs, skipped = self._jobs(arguments)
-        states = {job: state(folder / job.folder, config.hash) for job, config in configs.items()}
-        run = to_run(states, self.config.rerun)
-        if self.config.dry_run:
-            list_jobs(folder, configs, states, run)
-            return
-        with replacing(folder / "multirun.yaml") as temporary:
-            OmegaConf.save(self.config, temporary)
-        open_sweep(folder, list(configs), skipped, run)
-        cause = run_jobs(folder, run, self._launch)
         hashes = {job: config.hash for job, config in configs.items()}
-        close(folder, hashes, cause, again=_again(folder))
+        if self.config.dry_run:
+            states = self._states(hashes)
+            list_jobs(folder, configs, states, to_run(states, self.config.rerun))
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder):
+            with replacing(folder / "multirun.yaml") as temporary:
+                OmegaConf.save(self.config, temporary)
+            run = open_sweep(folder, hashes, self._states(hashes), skipped, self.config.rerun)
+            cause = run_jobs(folder, run, self._launch, at_most=self.max_batch_size)
+            close(folder, hashes, cause, again=_again(folder))
 
     def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":
         """Return all jobs, checked, and those whose benchmark lacks what their metric needs, each with the reason."""
@@ -74,10 +77,17 @@ class GridSweeper(BasicSweeper):
         skipped = {job: reason for job, reason in reasons.items() if reason is not None}
         return {job: config for job, config in configs.items() if job not in skipped}, skipped
 
+    def _states(self, hashes: "Mapping[Job, str]") -> "dict[Job, State]":
+        from nas_exp.sweeps import state
+
+        assert self.config is not None
+        folder = Path(self.config.hydra.sweep.dir)
+        return {job: state(folder / job.folder, config_hash) for job, config_hash in hashes.items()}
+
     def _overrides(self, job: "Job") -> list[str]:
         assert self.config is not None
-        # The time in the sweep's name is told here, once, and not asked again by every job
-        folder = str(self.config.hydra.sweep.dir)
+        # Told here, once: the time in the sweep's name, and the folder that a relative path starts from
+        folder = str(Path(self.config.hydra.sweep.dir).absolute())
         return [*job.overrides, f"hydra.sweep.dir={_quoted(folder)}", f"hydra.sweep.subdir={_quoted(job.folder)}"]
 
     def _launch(self, jobs: "Sequence[Job]") -> "Sequence[JobReturn]":

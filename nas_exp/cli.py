@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -17,9 +18,10 @@ from nas_exp.atomic import write_json
 from nas_exp.config import RERUN, Config, check
 from nas_exp.errors import InputError
 from nas_exp.hydra_errors import is_about_arguments, one_line
+from nas_exp.locks import in_turn
 from nas_exp.report.table import print_table
 from nas_exp.schema import register_schema
-from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError
+from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError, State, state
 from nas_exp.tasks import Summary
 
 FAILED, BAD_INPUT = 1, 2
@@ -36,7 +38,11 @@ def run_job(node: DictConfig) -> None:
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
     if hydra_config.mode != RunMode.RUN:
-        _run_task(check(node), folder)
+        os.chdir(hydra_config.runtime.cwd)  # where the sweep was started from; a cluster's workers start elsewhere
+        with in_turn(folder):
+            config = check(node)
+            if state(folder, config.hash) is not State.DONE:
+                _run_task(config, folder)
         return
     try:
         config = check(node)
@@ -59,6 +65,8 @@ def run_program(main: Callable[[], None]) -> int:
     Bad input is told in one line. With HYDRA_FULL_ERROR=1 in the environment it raises instead, as Hydra's users know.
     """
     register_schema()
+    # conf/hydra/launcher/ has settings for launchers that bring a schema of the same name, as is meant
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/.*' is validated against ConfigStore schema")
     # Hydra's parser takes flags before or after all overrides, but not between them
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
     if os.environ.get("HYDRA_FULL_ERROR") == "1":

@@ -130,14 +130,17 @@ def check(node: DictConfig) -> Config:
         raise InputError(f"{unknown[0]}: unknown key; the choices are {', '.join(known)}")
     try:
         own = OmegaConf.masked_copy(node, known)
-        values: dict[str, Any] = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+        resolved = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+        # once more through the schema, which has not seen what interpolations have come to
+        typed = OmegaConf.merge(OmegaConf.structured(ConfigNode), resolved)
+        values: dict[str, Any] = OmegaConf.to_container(typed)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise InputError(one_line(error)) from None
     _check_numbers(values)
     if values["n_jobs"] < 1 and values["n_jobs"] != -1:
         raise InputError(f"n_jobs={values['n_jobs']}: expected at least 1, or -1 for one a core")
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", values["device"]):
-        raise InputError(f"device={values['device']}: expected cpu, cuda or cuda:N")
+    if not re.fullmatch(r"cpu|cuda(:(\d+|auto))?", values["device"]):
+        raise InputError(f"device={values['device']}: expected cpu, cuda, cuda:N or cuda:auto")
     if values["rerun"] not in RERUN:
         raise InputError(f"rerun={values['rerun']}: the choices are {', '.join(RERUN)}")
     _check_paths(values)

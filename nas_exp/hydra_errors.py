@@ -8,6 +8,9 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from nas_exp.errors import InputError
 
+_EXTRAS = {"hydra_plugins.hydra_submitit_launcher": "slurm", "hydra_plugins.hydra_ray_launcher": "ray"}
+"""The modules of launchers that are optional, and the extra that installs them."""
+
 
 def one_line(error: BaseException) -> str:
     """Return one line that names the key or choice, what was found, and what was expected where that is known."""
@@ -16,6 +19,9 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={choice}: unknown; the choices are {', '.join(error.options)}"
+    for module, extra in _EXTRAS.items():
+        if f"Unknown plugin class : '{module}." in str(error):
+            return f"hydra/launcher: this one needs a package that is not installed; pip install 'nas-exp[{extra}]'"
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
         cause = cause.__cause__

@@ -3,12 +3,14 @@
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
 from nas_exp.errors import InputError, in_one_line_with_type
+from nas_exp.locks import is_held
 from nas_exp.progress import Advance, progress
 from nas_exp.sweeps import ERROR, STARTED, SUMMARY, Job
 
@@ -20,23 +22,27 @@ Launch = Callable[[Sequence[Job]], Sequence[JobReturn]]
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch) -> BaseException | None:
+def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch, *, at_most: int | None = None) -> BaseException | None:
     """Run jobs; each leaves a result or an error in its folder, unless all was interrupted.
 
-    A process that is killed takes down the launcher with all jobs that it runs. Those that had not started are
-    launched again, and then those that had, in halves, so that in the end only what kills its process alone has failed.
+    A process that is killed takes down the launcher, and with some launchers all jobs that it runs; with others, as on
+    a cluster, they run on and are waited for. Those that had not started are launched again, and then those that had,
+    in halves, so that in the end only what kills its process alone has failed. A job that is queued twice so is run
+    once: whoever is second finds its result.
 
     Args:
         sweep: the folder of the sweep.
         jobs: its jobs, opened with `sweeps.open_sweep`.
         launch: runs some of them.
+        at_most: so many at a time; None: all.
 
     Returns:
         What ended the jobs early that left neither a result nor an error; None if nothing did.
     """
     if not jobs:
         return None
-    batches = [list(jobs)]
+    size = at_most or len(jobs)
+    batches = [list(jobs[start : start + size]) for start in range(0, len(jobs), size)]
     with _watched(sweep, jobs):
         while batches:
             batch = batches.pop(0)
@@ -46,6 +52,7 @@ def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch) -> BaseException 
             except KeyboardInterrupt as interrupt:
                 return interrupt
             except Exception as error:
+                _wait_for(sweep, batch)
                 left = [job for job in batch if not _has_ended(sweep / job.folder)]
                 started = [job for job in left if (sweep / job.folder / STARTED).exists()]
                 if len(left) == len(batch) and not started:  # it is not about a job
@@ -62,6 +69,13 @@ def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch) -> BaseException 
                 parts = [job for job in left if job not in started], started[:half], started[half:]
                 batches = [*(part for part in parts if part), *batches]
     return None
+
+
+def _wait_for(sweep: Path, jobs: Sequence[Job]) -> None:
+    """Wait until no process works on any of some jobs."""
+    while running := sum(is_held(sweep / job.folder) for job in jobs):
+        log.debug("waiting for %d jobs that run on", running)
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def _has_ended(folder: Path) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 
 from nas_exp.arguments import find, keywords
 from nas_exp.config import Config, Metric
+from nas_exp.devices import resolve
 from nas_exp.errors import InputError
 from nas_exp.images import MiniBatch, load_images, mini_batch
 from nas_exp.score_table import ScoreTable, shipped_identity
@@ -187,14 +188,14 @@ def evaluate(work: Work, arch: int) -> Any:
     if work.metric.network != "modules":
         from nas_exp.cells import CellNetwork, draw_weights
 
-        weights = draw_weights(seed, **work.network, dtype=dtype, device=work.device)
+        weights = draw_weights(seed, **work.network, dtype=dtype, device=str(batch.images.device))
         cells = CellNetwork(spec, weights, N=work.network["N"], dead_relus=work.metric.dead_relus)
         return function(cells, batch, **arguments)
     from nas_exp.network import Network, initialise
 
     network = Network(spec, **work.network)
     initialise(network, seed)
-    return function(network.to(device=work.device, dtype=dtype), batch, **arguments)
+    return function(network.to(device=batch.images.device, dtype=dtype), batch, **arguments)
 
 
 class _WorkKey:
@@ -219,8 +220,7 @@ def _prepare(handle: _WorkKey) -> tuple[Any, dict[str, Any], "Batch", Any]:
     from nas_exp.metrics import Batch
 
     work = handle.work
-    if work.device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device={work.device}: torch finds no CUDA device here; expected cpu")
+    device = resolve(work.device)
     # One thread a process: parallelism is over architectures, and a score must not depend on the number of cores.
     torch.set_num_threads(1)
     _keep_freed_memory()
@@ -233,9 +233,9 @@ def _prepare(handle: _WorkKey) -> tuple[Any, dict[str, Any], "Batch", Any]:
     else:
         # joblib hands large arrays over as read-only maps, which torch does not like
         images, labels = torch.tensor(work.images.images), torch.tensor(work.images.labels)
-    images = images.to(device=work.device, dtype=dtype)
+    images = images.to(device=device, dtype=dtype)
     images = images.contiguous(memory_format=memory_format(images))
-    return function, arguments, Batch(images, labels.to(work.device)), dtype
+    return function, arguments, Batch(images, labels.to(device)), dtype
 
 
 def _keep_freed_memory() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from nas_exp.atomic import replacing, write_json
 from nas_exp.errors import InputError
+from nas_exp.locks import alone
 from nas_exp.tasks import Summary, all_keys
 
 log = logging.getLogger(__name__)
@@ -121,34 +122,60 @@ def to_run(states: Mapping[Job, State], rerun: str) -> list[Job]:
     return [job for job, found in states.items() if found in _RERUN[rerun]]
 
 
-def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str], run: Sequence[Job]) -> None:
-    """Begin a sweep: write ``jobs.json``, which names its jobs, and tell which were set aside, and which are done.
+def open_sweep(
+    sweep: Path, hashes: Mapping[Job, str], states: Mapping[Job, State], skipped: Mapping[Job, str], rerun: str
+) -> list[Job]:
+    """Begin a sweep: write ``jobs.json``, which names its jobs, tell which were left out, and return those to run.
 
     What is there of the jobs to run is removed, so that none of it counts as a result; a damaged result is kept under
-    another name.
+    another name. What a process works on that an earlier run of the sweep has left behind is not touched.
+
+    Args:
+        sweep: its folder, whose lock the caller holds.
+        hashes: its jobs, with the hash of their configuration.
+        states: what there was of each.
+        skipped: jobs that cannot be run, with the reason.
+        rerun: one of `config.RERUN`.
     """
-    replaced = list[Path]()
-    for folder in (sweep / job.folder for job in run):
-        if read_summary(folder) is not None:
-            replaced.append(folder)
-        elif (folder / SUMMARY).exists():
-            aside = folder / f"{SUMMARY}.damaged"
-            (folder / SUMMARY).replace(aside)
-            log.warning("%s: was damaged; the job is run again", aside)
-        for name in (SUMMARY, ERROR, STARTED):
-            (folder / name).unlink(missing_ok=True)
+    run = to_run(states, rerun)
+    replaced = [job for job in run if _clear(sweep / job.folder, hashes[job], states[job])]
     if replaced:
-        log.warning("%d earlier results are replaced, as that of %s", len(replaced), replaced[0])
+        log.warning("%d earlier results are replaced, as that of %s", len(replaced), sweep / replaced[0].folder)
     told = {
-        "jobs": [dataclasses.asdict(job) for job in jobs],
+        "jobs": [dataclasses.asdict(job) for job in hashes],
         "skipped": [{**dataclasses.asdict(job), "reason": reason} for job, reason in skipped.items()],
     }
     write_json(sweep / JOBS, told)
-    if len(run) < len(jobs):
-        log.info("%d of %d jobs are not run again", len(jobs) - len(run), len(jobs))
+    if len(run) < len(hashes):
+        log.info("%d of %d jobs are not run again", len(hashes) - len(run), len(hashes))
     for reason in dict.fromkeys(skipped.values()):
         count = sum(other == reason for other in skipped.values())
-        log.warning("%d of %d jobs are left out: %s", count, len(jobs) + len(skipped), reason)
+        log.warning("%d of %d jobs are left out: %s", count, len(hashes) + len(skipped), reason)
+    return run
+
+
+def _clear(folder: Path, config_hash: str, before: State) -> bool:
+    """Remove what is there of a job that is to be run; return whether that was a whole result.
+
+    Unless a process works there, or has just got the job done.
+    """
+    if not folder.exists():
+        return False
+    try:
+        with alone(folder):
+            now = state(folder, config_hash)
+            if now is State.DONE and before is not State.DONE:
+                return False
+            if now not in (State.DONE, State.OTHER) and (folder / SUMMARY).exists():
+                aside = folder / f"{SUMMARY}.damaged"
+                (folder / SUMMARY).replace(aside)
+                log.warning("%s: was damaged; the job is run again", aside)
+            for name in (SUMMARY, ERROR, STARTED):
+                (folder / name).unlink(missing_ok=True)
+    except InputError as busy:
+        log.warning("%s", busy)
+        return False
+    return now in (State.DONE, State.OTHER)
 
 
 def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list[Job]]:

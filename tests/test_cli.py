@@ -75,7 +75,7 @@ BAD_INPUT = {
     "runs=0": "runs=0: expected at least 1",
     "runs=few": "runs: Value 'few' of type 'str' could not be converted to Integer",
     "n_jobs=0": "n_jobs=0: expected at least 1, or -1 for one a core",
-    "device=tpu": "device=tpu: expected cpu, cuda or cuda:N",
+    "device=tpu": "device=tpu: expected cpu, cuda, cuda:N or cuda:auto",
     "seed=-1": "seed=-1: expected at least 0",
     "+colour=red": "colour: unknown key; the choices are task, dataset",
     "dataset.root=nowhere": "dataset.root=nowhere: no such file or folder",

@@ -1,6 +1,8 @@
 """Launching jobs with launchers that fail in all the ways that real ones do."""
 
 import json
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from nas_exp.launching import run_jobs
+from nas_exp.locks import in_turn
 from nas_exp.sweeps import STARTED, Job
 
 
@@ -115,3 +118,32 @@ def test_progress_over_jobs_counts_failures(tmp_path: Path, caplog: pytest.LogCa
     caplog.set_level("INFO")
     run_jobs(tmp_path, jobs_of("good1", "bad", "good2"), Launcher(tmp_path))
     assert f"jobs of {tmp_path.name}: 3/3 jobs (1 failed)" in caplog.text
+
+
+def test_so_many_jobs_at_a_time(tmp_path: Path) -> None:
+    launch = Launcher(tmp_path)
+    assert run_jobs(tmp_path, jobs_of("good1", "bad", "good2"), launch, at_most=2) is None
+    assert launch.launched == [["good1", "bad"], ["good2"]]
+
+
+def test_jobs_that_outlive_their_launcher_are_waited_for(tmp_path: Path) -> None:
+    launched: list[list[str]] = []
+
+    def launch(jobs: Sequence[Job]) -> list[JobReturn]:
+        launched.append([job.folder for job in jobs])
+        started = threading.Event()
+        threading.Thread(target=outlive, args=(tmp_path / jobs[0].folder, started)).start()
+        started.wait()
+        raise RuntimeError("another job was killed")
+
+    def outlive(folder: Path, started: threading.Event) -> None:
+        (folder / STARTED).parent.mkdir(parents=True)
+        (folder / STARTED).touch()
+        with in_turn(folder):
+            started.set()
+            time.sleep(0.5)
+            (folder / "summary.json").write_text("{}")
+
+    assert run_jobs(tmp_path, jobs_of("slow"), launch) is None
+    assert launched == [["slow"]]
+    assert results(tmp_path) == {"slow": "good"}

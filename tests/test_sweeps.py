@@ -1,10 +1,12 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from nas_exp.errors import InputError
-from nas_exp.sweeps import Job, collect, combine, open_sweep, plan, reason, state, to_run
+from nas_exp.locks import in_turn
+from nas_exp.sweeps import Job, State, collect, combine, open_sweep, plan, reason, state, to_run
 
 
 def folders(*combinations: list[str]) -> list[str]:
@@ -54,9 +56,17 @@ def test_earlier_results_of_the_same_jobs_do_not_count(tmp_path: Path) -> None:
     for folder in ("seed=1", "seed=3"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "summary.json").write_text("{}")
-    open_sweep(tmp_path, jobs, {}, jobs)
+    assert opened(tmp_path, jobs) == jobs
     assert collect(tmp_path, dict.fromkeys(jobs, "abc")) == ([], jobs)
     assert (tmp_path / "seed=3/summary.json").exists()
+
+
+def opened(
+    sweep: Path, jobs: list[Job], *, rerun: str = "missing", states: dict[Job, State] | None = None
+) -> list[Job]:
+    """Open a sweep whose jobs all have the hash abc."""
+    found = {job: state(sweep / job.folder, "abc") for job in jobs} if states is None else states
+    return open_sweep(sweep, dict.fromkeys(jobs, "abc"), found, {}, rerun)
 
 
 def leave(folder: Path, **files: str) -> None:
@@ -85,13 +95,33 @@ def test_a_damaged_result_is_kept_aside_and_the_rest_of_what_is_run_goes(
 ) -> None:
     leave(tmp_path / "done", summary='{"config_hash": "abc"}')
     leave(tmp_path / "cut", summary='{"config_hash": "ab', error="why\n")
-    leave(tmp_path / "whole", summary='{"config_hash": "abc"}')
-    done, cut, whole = (Job((name,), name) for name in ("done", "cut", "whole"))
-    open_sweep(tmp_path, [done, cut, whole], {}, [cut, whole])
+    leave(tmp_path / "other", summary='{"config_hash": "abd"}')
+    done, cut, other = (Job((name,), name) for name in ("done", "cut", "other"))
+    assert opened(tmp_path, [done, cut, other]) == [cut, other]
     assert (tmp_path / "cut/summary.json.damaged").read_text() == '{"config_hash": "ab'
     assert "cut/summary.json.damaged: was damaged" in caplog.text
-    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["jobs.json", "summary.json", "summary.json.damaged"]
+    assert sorted(path.name for path in tmp_path.rglob("[!.]*.*")) == ["jobs.json", "summary.json", "summary.json.damaged"]
     assert (tmp_path / "done/summary.json").exists()
+    assert opened(tmp_path, [done], rerun="all") == [done]
+    assert not (tmp_path / "done/summary.json").exists()
+
+
+def test_what_a_process_of_an_earlier_run_still_works_on_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave(tmp_path / "busy", error="an older one\n")
+    busy = Job(("busy",), "busy")
+    with in_turn(tmp_path / "busy"):
+        assert opened(tmp_path, [busy]) == [busy]
+    assert (tmp_path / "busy/error.txt").exists()
+    assert f"busy: process {os.getpid()} on" in caplog.text
+
+
+def test_what_such_a_process_has_just_finished_stays(tmp_path: Path) -> None:
+    leave(tmp_path / "just", summary='{"config_hash": "abc"}')
+    just = Job(("just",), "just")
+    assert opened(tmp_path, [just], states={just: State.LEFT}) == [just]
+    assert state(tmp_path / "just", "abc") is State.DONE
 
 
 def test_a_sweep_of_places_alone_still_names_its_job() -> None:

@@ -71,8 +71,8 @@ def run(
         "metric": config.metric.name,
         "selected": len(selected),
         "computed": len(missing),
-        "scored": int(scores.known.sum()),
-        "finite": int(np.isfinite(scores.score[scores.known]).sum()),
+        "scored": int(scores.known[selected].sum()),
+        "finite": int(np.isfinite(scores.score[selected]).sum()),
         "seconds_mean": float(np.mean(scores.seconds[selected])) if selected else None,
         "table": str(table.folder),
     }

@@ -1,0 +1,91 @@
+"""Folders that one process works in at a time, on this machine or on another that shares the file system.
+
+The lock is the operating system's own (`flock`) on a small file in the folder, so it ends with the process that holds
+it, however that ends. The file stays: to remove it would let two processes hold locks on two files of one name.
+"""
+
+import errno
+import fcntl
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from nas_exp.errors import InputError
+
+log = logging.getLogger(__name__)
+
+_NAME = ".lock"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems that are mounted without them
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock for a block.
+
+    Raises:
+        InputError: another process holds it; the line names it.
+        OSError: the folder cannot be written to.
+    """
+    with _open(folder) as file:
+        if not _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            raise InputError(
+                f"{folder}: {_holder(file)} is working there; wait until it has ended, or choose another name"
+            )
+        _sign(file)
+        yield
+
+
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock for a block, when whoever else holds it has ended.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    with _open(folder) as file:
+        if not _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            log.info("%s is working in %s; waiting for it", _holder(file), folder)
+            _lock(file, fcntl.LOCK_EX)
+        _sign(file)
+        yield
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the lock of a folder."""
+    try:
+        with open(folder / _NAME, encoding="utf-8") as file:
+            return not _lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+
+
+def _open(folder: Path) -> TextIO:
+    return open(folder / _NAME, "a+", encoding="utf-8")
+
+
+def _lock(file: TextIO, operation: int) -> bool:
+    """Lock a file until it is closed; return whether that was possible without waiting longer than asked to."""
+    try:
+        fcntl.flock(file, operation)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        log.warning("%s: the file system has no locks (%s); run one sweep there at a time", file.name, error.strerror)
+    return True
+
+
+def _sign(file: TextIO) -> None:
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}")
+    file.flush()
+
+
+def _holder(file: TextIO) -> str:
+    file.seek(0)
+    return file.read().strip() or "another process"
