@@ -152,7 +152,7 @@ def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str], run
 
 
 def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list[Job]]:
-    """Write ``results.csv``, one row a finished job, and return the rows and the jobs that did not finish.
+    """Return one row a finished job, for ``results.csv``, and the jobs that did not finish.
 
     Args:
         sweep: the folder of the sweep.
@@ -166,12 +166,20 @@ def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list
             failed.append(job)
         else:
             finished.append({"job": job.folder, **summary})
+    return finished, failed
+
+
+def write_results(sweep: Path, finished: Sequence[Summary]) -> None:
+    """Write ``results.csv``, one row a finished job.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     columns = all_keys(finished)
     with replacing(sweep / RESULTS) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(finished)
-    return finished, failed
 
 
 def read_summary(folder: Path) -> Summary | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from nas_exp.errors import InputError
-from nas_exp.sweeps import Job, collect, combine, open_sweep, plan, reason, state, to_run
+from nas_exp.sweeps import Job, collect, combine, open_sweep, plan, reason, state, to_run, write_results
 
 
 def folders(*combinations: list[str]) -> list[str]:
@@ -117,6 +117,7 @@ def test_results_hold_every_finished_job_and_the_failed_are_named(tmp_path: Path
     finished, failed = collect(tmp_path, dict.fromkeys(jobs, "abc"))
     assert [row["job"] for row in finished] == ["seed=0", "seed=2"]
     assert failed == [jobs[1], jobs[3]]
+    write_results(tmp_path, finished)
     assert (tmp_path / "results.csv").read_text() == (
         "job,seed,val_acc_mean,config_hash,extra\nseed=0,0,90.5,abc,\nseed=2,2,,abc,\n"
     )
