@@ -74,7 +74,15 @@ def read(file: Path, dataset: str, *, name: str) -> Benchmark:
     Raises:
         InputError: the file is unreadable, lacks a column, or holds impossible values.
     """
-    table = read_arrow(file)
+    return from_table(read_arrow(file), file, dataset, name=name)
+
+
+def from_table(table: "pa.Table", file: Path, dataset: str, *, name: str) -> Benchmark:
+    """Return what a table says, which was read from a file; `read` does both.
+
+    Raises:
+        InputError: it lacks a column, or holds impossible values.
+    """
     found = table.column_names
     for column in _REQUIRED:
         if column not in found:
