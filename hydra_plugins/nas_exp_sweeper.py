@@ -52,9 +52,9 @@ class GridSweeper(BasicSweeper):
             return
         with replacing(folder / "multirun.yaml") as temporary:
             OmegaConf.save(self.config, temporary)
-        open_sweep(folder, list(configs), skipped, run)
-        cause = run_jobs(folder, run, self._launch)
         hashes = {job: config.hash for job, config in configs.items()}
+        open_sweep(folder, hashes, skipped, run)
+        cause = run_jobs(folder, run, self._launch)
         close(folder, hashes, cause, again=_again(folder))
 
     def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":

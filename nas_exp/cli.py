@@ -16,11 +16,12 @@ from omegaconf import DictConfig
 import nas_exp
 from nas_exp.atomic import replacing, write_json
 from nas_exp.config import RERUN, Config, check
+from nas_exp.digests import sealed
 from nas_exp.errors import InputError, about_file, is_about_files
 from nas_exp.hydra_errors import is_about_arguments, one_line
 from nas_exp.report.table import print_table
 from nas_exp.schema import register_schema
-from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError
+from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError, result_files
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def _run_task(config: Config, folder: Path) -> Summary:
             "config_hash": config.hash,
             "version": nas_exp.__version__,
         }
-        write_json(folder / SUMMARY, summary)
+        write_json(folder / SUMMARY, sealed(summary, result_files(folder)))
     except (Exception, SystemExit) as error:
         told: Exception
         if isinstance(error, SystemExit):

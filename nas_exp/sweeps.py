@@ -1,5 +1,6 @@
 """A sweep's jobs: their folders, and one table over those that finished."""
 
+import contextlib
 import csv
 import dataclasses
 import enum
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_exp.atomic import replacing, write_json
+from nas_exp.digests import is_whole, sealed
 from nas_exp.errors import InputError
 from nas_exp.tasks import Summary, all_keys
 
@@ -21,6 +23,9 @@ log = logging.getLogger(__name__)
 SUMMARY, ERROR, RESULTS, JOBS = "summary.json", "error.txt", "results.csv", "jobs.json"
 STARTED = Path(".hydra/config.yaml")
 """What Hydra writes into a job's folder when the job starts."""
+
+RESULT_FILES = ("runs.csv", "trajectory.parquet")
+"""What a search leaves beside its summary and is read again."""
 
 _PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment", "rerun", "dry_run"}
 """Keys that say where and how, not what the job is; they name no folder unless they are swept."""
@@ -121,11 +126,17 @@ def to_run(states: Mapping[Job, State], rerun: str) -> list[Job]:
     return [job for job, found in states.items() if found in _RERUN[rerun]]
 
 
-def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str], run: Sequence[Job]) -> None:
+def open_sweep(sweep: Path, hashes: Mapping[Job, str], skipped: Mapping[Job, str], run: Sequence[Job]) -> None:
     """Begin a sweep: write ``jobs.json``, which names its jobs, and tell which were set aside, and which are done.
 
     What is there of the jobs to run is removed, so that none of it counts as a result; a damaged result is kept under
     another name.
+
+    Args:
+        sweep: the folder of the sweep.
+        hashes: its jobs, with the hash of their configuration.
+        skipped: jobs that are left out, with the reason.
+        run: those of the jobs that are to be run.
     """
     replaced = list[Path]()
     for folder in (sweep / job.folder for job in run):
@@ -133,22 +144,24 @@ def open_sweep(sweep: Path, jobs: Sequence[Job], skipped: Mapping[Job, str], run
             replaced.append(folder)
         elif (folder / SUMMARY).exists():
             aside = folder / f"{SUMMARY}.damaged"
-            (folder / SUMMARY).replace(aside)
-            log.warning("%s: was damaged; the job is run again", aside)
+            for result in (SUMMARY, *RESULT_FILES):
+                with contextlib.suppress(FileNotFoundError):
+                    (folder / result).replace(folder / f"{result}.damaged")
+            log.warning("%s: it or what it sums up was damaged; the job is run again", aside)
         for name in (SUMMARY, ERROR, STARTED):
             (folder / name).unlink(missing_ok=True)
     if replaced:
         log.warning("%d earlier results are replaced, as that of %s", len(replaced), replaced[0])
     told = {
-        "jobs": [dataclasses.asdict(job) for job in jobs],
+        "jobs": [{**dataclasses.asdict(job), "config_hash": hash_} for job, hash_ in hashes.items()],
         "skipped": [{**dataclasses.asdict(job), "reason": reason} for job, reason in skipped.items()],
     }
-    write_json(sweep / JOBS, told)
-    if len(run) < len(jobs):
-        log.info("%d of %d jobs are not run again", len(jobs) - len(run), len(jobs))
+    write_json(sweep / JOBS, sealed(told))
+    if len(run) < len(hashes):
+        log.info("%d of %d jobs are not run again", len(hashes) - len(run), len(hashes))
     for reason in dict.fromkeys(skipped.values()):
         count = sum(other == reason for other in skipped.values())
-        log.warning("%d of %d jobs are left out: %s", count, len(jobs) + len(skipped), reason)
+        log.warning("%d of %d jobs are left out: %s", count, len(hashes) + len(skipped), reason)
 
 
 def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list[Job]]:
@@ -188,7 +201,12 @@ def read_summary(folder: Path) -> Summary | None:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    return summary if isinstance(summary, dict) else None
+    return summary if isinstance(summary, dict) and is_whole(summary, result_files(folder)) else None
+
+
+def result_files(folder: Path) -> list[Path]:
+    """Return the files of a job that its summary vouches for with its seal."""
+    return [folder / name for name in (*RESULT_FILES, STARTED, STARTED.with_name("hydra.yaml"))]
 
 
 def reason(folder: Path) -> str | None:

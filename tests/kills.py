@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_exp.benchmarks import table
+from nas_exp.digests import SEAL
 from nas_exp.parquet import read_columns
 
 ROOT = Path(__file__).parent.parent
@@ -72,7 +73,7 @@ def jobs(folder: Path) -> Results:
     found = {}
     for summary in folder.glob("multirun_sweeps/*/*/summary.json"):
         told = json.loads(summary.read_text(encoding="utf-8"))
-        found[summary.parent.name] = {key: value for key, value in told.items() if key != "seconds_mean"}
+        found[summary.parent.name] = {key: value for key, value in told.items() if key not in ("seconds_mean", SEAL)}
     return found
 
 

@@ -54,7 +54,7 @@ def test_earlier_results_of_the_same_jobs_do_not_count(tmp_path: Path) -> None:
     for folder in ("seed=1", "seed=3"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "summary.json").write_text("{}")
-    open_sweep(tmp_path, jobs, {}, jobs)
+    open_sweep(tmp_path, dict.fromkeys(jobs, "abc"), {}, jobs)
     assert collect(tmp_path, dict.fromkeys(jobs, "abc")) == ([], jobs)
     assert (tmp_path / "seed=3/summary.json").exists()
 
@@ -87,9 +87,9 @@ def test_a_damaged_result_is_kept_aside_and_the_rest_of_what_is_run_goes(
     leave(tmp_path / "cut", summary='{"config_hash": "ab', error="why\n")
     leave(tmp_path / "whole", summary='{"config_hash": "abc"}')
     done, cut, whole = (Job((name,), name) for name in ("done", "cut", "whole"))
-    open_sweep(tmp_path, [done, cut, whole], {}, [cut, whole])
+    open_sweep(tmp_path, dict.fromkeys((done, cut, whole), "abc"), {}, [cut, whole])
     assert (tmp_path / "cut/summary.json.damaged").read_text() == '{"config_hash": "ab'
-    assert "cut/summary.json.damaged: was damaged" in caplog.text
+    assert "cut/summary.json.damaged: it or what it sums up was damaged" in caplog.text
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["jobs.json", "summary.json", "summary.json.damaged"]
     assert (tmp_path / "done/summary.json").exists()
 

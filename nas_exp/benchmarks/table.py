@@ -158,7 +158,10 @@ def _expected() -> str:
 
 
 def _strings(table: "pa.Table", column: str, file: Path) -> list[str]:
-    values = table.column(column).to_pylist()
+    try:
+        values = table.column(column).to_pylist()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: found damaged text in the column {column} ({in_one_line(error)})") from None
     if not all(isinstance(value, str) for value in values):
         raise InputError(f"{file}: found values that are not strings in the column {column}")
     return values
