@@ -90,6 +90,19 @@ def test_results_that_find_no_room_are_named(program: RunProgram, tmp_path: Path
         assert (tmp_path / "outputs/full/trajectory.png").exists()
 
 
+def test_scoring_in_processes_needs_no_room_for_temporary_files(
+    program: RunProgram, tmp_path: Path, test_data: Path
+) -> None:
+    images = ("metric=relu", f"dataset.root={test_data / 'images'}", *SMALL)  # more than a megabyte of them
+    with small_disk(tmp_path / "temporary") as disk:
+        disk.fill()
+        done = program(
+            "task=score", "task.archs=[9,3479,11718]", "n_jobs=2", *images, JOBLIB_TEMP_FOLDER=str(disk.folder)
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(scores_of(tmp_path / "data")) == 3
+
+
 def test_what_is_told_on_a_full_disk_needs_no_room_there(program: RunProgram, tmp_path: Path) -> None:
     score = ("task=score", "task.archs=[9]", "name=full", *SMALL)
     with small_disk(tmp_path / "outputs") as disk:
