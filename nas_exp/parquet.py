@@ -63,7 +63,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]
         InputError: it is not a Parquet file, lacks one of the columns or some of their values, or has changed since it
             was written.
     """
-    table = read_table(path, names)
+    table = _read(path, names, others=False)
     columns = {}
     for name in names:
         values = _numbers(table[name])
@@ -73,18 +73,25 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]
     return columns
 
 
-def read_table(path: Path, names: Sequence[str], *, others: bool = False) -> "pa.Table":
-    """Read columns, and compare them with the digests that `write_table` has left.
+def read_table(path: Path, names: Sequence[str]) -> "pa.Table":
+    """Read a file that `write_table` has written.
 
     Args:
         path: the file.
-        names: columns that must be there.
-        others: whether all other columns are read too.
+        names: columns that must be there, among others.
 
     Raises:
         OSError: it cannot be read, as when there is no such file.
-        InputError: it is not a Parquet file, lacks one of the columns, or has changed since it was written.
+        InputError: it is not such a file, lacks one of the columns, or has changed since it was written.
     """
+    table = _read(path, names, others=True)
+    if _DIGESTS not in (table.schema.metadata or {}):
+        raise InputError(f"{path}: does not say what was written")
+    return table
+
+
+def _read(path: Path, names: Sequence[str], *, others: bool) -> "pa.Table":
+    """Read columns, all of them with `others`, and compare them with the digests that are there."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -121,5 +128,5 @@ def _numbers(column: "pa.ChunkedArray") -> npt.NDArray[Any] | None:
 
 def _digest(column: "pa.ChunkedArray") -> str:
     values = _numbers(column)
-    content = json.dumps(column.to_pylist()).encode() if values is None else values.tobytes()
+    content = json.dumps(column.to_pylist(), default=repr).encode() if values is None else values.tobytes()
     return hashlib.sha256(f"{column.type}\n".encode() + content).hexdigest()[:16]

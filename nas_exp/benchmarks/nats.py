@@ -77,11 +77,11 @@ def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
 
 
 def _read_dataset(file: Path) -> "pa.Table":
-    return read_table(file, ("nats_index", "arch_str", "val_acc_200"), others=True)
+    return read_table(file, ("nats_index", "arch_str", "val_acc_200"))
 
 
 def _read_part(file: Path) -> "pa.Table":
-    return read_table(file, ("nats_index", "arch_str", "stamp"), others=True)
+    return read_table(file, ("nats_index", "arch_str", "stamp"))
 
 
 def import_folder(path: Path, store: Path) -> Path:

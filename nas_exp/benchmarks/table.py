@@ -142,7 +142,7 @@ def read_arrow(file: Path) -> "pa.Table":
             types = {"arch_str": pa.string(), **dict.fromkeys(COLUMNS, pa.float64())}
             with pa.input_stream(str(file), compression=compression) as stream:
                 return csv.read_csv(stream, convert_options=csv.ConvertOptions(column_types=types))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: not readable ({in_one_line(error)}); expected a CSV or Parquet table") from None
     raise InputError(f"{file}: expected a file that ends in .csv, .csv.gz or .parquet")
 
