@@ -1,5 +1,6 @@
 """The command line around Hydra: one job, and the program as a whole."""
 
+import logging
 import os
 import shutil
 import sys
@@ -14,15 +15,18 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import nas_exp
-from nas_exp.atomic import write_json
+from nas_exp.atomic import replacing, write_json
 from nas_exp.config import RERUN, Config, check
-from nas_exp.errors import InputError
+from nas_exp.digests import sealed
+from nas_exp.errors import InputError, about_file, is_about_files, raised_in
 from nas_exp.hydra_errors import is_about_arguments, one_line
 from nas_exp.locks import in_turn
 from nas_exp.report.table import print_table
 from nas_exp.schema import register_schema
-from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError, State, state
+from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError, State, result_files, state
 from nas_exp.tasks import Summary
+
+log = logging.getLogger(__name__)
 
 FAILED, BAD_INPUT = 1, 2
 INTERRUPTED = 130  # as shells count it
@@ -35,6 +39,8 @@ def run_job(node: DictConfig) -> None:
         InputError: one of many jobs met bad input.
         SystemExit: the only job did; the line is printed, and Hydra adds none of its own.
     """
+    # a log file on a full disk loses its lines; what is wrong with the disk is told by what needs it
+    logging.raiseExceptions = False
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
     if hydra_config.mode != RunMode.RUN:
@@ -86,10 +92,12 @@ def run_program(main: Callable[[], None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
-        if is_about_arguments(error):
+        # a log file that cannot be opened is told as a ValueError
+        cause = error.__cause__ if isinstance(error, ValueError) else error
+        if cause is not None and is_about_files(cause):
+            _complain(about_file(cause, _results_folder(cause)))
+        elif is_about_arguments(error):
             _complain(one_line(error))
-        elif isinstance(error, OSError) and error.filename is not None:
-            _complain(_about_file(error))
         else:
             raise
         return BAD_INPUT
@@ -102,7 +110,6 @@ def _run_task(config: Config, folder: Path) -> Summary:
     Raises:
         InputError: the input, or a file or folder that the user has named, is not usable.
     """
-    note = folder / ERROR
     try:
         summary = {
             "task": config.task.name,
@@ -110,21 +117,31 @@ def _run_task(config: Config, folder: Path) -> Summary:
             "config_hash": config.hash,
             "version": nas_exp.__version__,
         }
-        write_json(folder / SUMMARY, summary)
+        write_json(folder / SUMMARY, sealed(summary, result_files(folder)))
     except (Exception, SystemExit) as error:
         told: Exception
         if isinstance(error, SystemExit):
+            if raised_in(error) == "submitit":  # it has queued the job again, whose time is up
+                raise
             told = RuntimeError(f"the job has called sys.exit({error.code!r})")
+        elif is_about_files(error):
+            told = InputError(about_file(error))
         else:
-            told = (
-                InputError(_about_file(error)) if isinstance(error, OSError) and error.filename is not None else error
-            )
-        note.write_text(f"{told}\n" if isinstance(told, InputError) else traceback.format_exc(), encoding="utf-8")
+            told = error
+        _leave_note(folder / ERROR, f"{told}\n" if isinstance(told, InputError) else traceback.format_exc())
         if told is error:
             raise
         raise told from error
-    note.unlink(missing_ok=True)
+    (folder / ERROR).unlink(missing_ok=True)
     return summary
+
+
+def _leave_note(path: Path, text: str) -> None:
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:  # the error that the note is about is told all the same
+        log.warning("%s", about_file(error))
 
 
 def _refuse(error: InputError) -> NoReturn:
@@ -136,8 +153,10 @@ def _complain(line: str) -> None:
     print(f"error: {' '.join(line.split())}", file=sys.stderr)
 
 
-def _about_file(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror or type(error).__name__}"
+def _results_folder(error: OSError) -> str:
+    """Return the folder that Hydra was about to prepare for the results, which its own errors do not name."""
+    frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((str(names["output_dir"]) for names in frames if "output_dir" in names), "the results folder")
 
 
 def _remove_if_new(folder: Path) -> None:

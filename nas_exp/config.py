@@ -17,6 +17,7 @@ from nas_exp.digests import digest
 from nas_exp.errors import InputError
 from nas_exp.hydra_errors import one_line
 from nas_exp.schema import ConfigNode, DatasetNode, NetworkNode
+from nas_exp.tasks import store_of
 
 if TYPE_CHECKING:
     from nas_exp.benchmarks import Benchmark
@@ -106,7 +107,8 @@ class Config:
     dry_run: bool
     """Whether a sweep's jobs are only listed."""
     hash: str
-    """Of all values but those that say how and where to work; 16 hexadecimal digits."""
+    """Of all values but those that say how and where to work, and of the folder that a task fills if it fills one;
+    16 hexadecimal digits."""
 
 
 RERUN = ("missing", "failed", "all")
@@ -144,8 +146,9 @@ def check(node: DictConfig) -> Config:
     if values["rerun"] not in RERUN:
         raise InputError(f"rerun={values['rerun']}: the choices are {', '.join(RERUN)}")
     _check_paths(values)
+    task = _call(values["task"], "task")
     return Config(
-        task=_call(values["task"], "task"),
+        task=task,
         dataset=DatasetNode(**values["dataset"]),
         metric=_metric(values["metric"]),
         algo=_call(values["algo"], "algo"),
@@ -159,7 +162,7 @@ def check(node: DictConfig) -> Config:
         sweep=None if values["sweep"] is None else Path(values["sweep"]).expanduser(),
         rerun=values["rerun"],
         dry_run=values["dry_run"],
-        hash=_hash(values),
+        hash=_hash(values, store_of(task.function)),
     )
 
 
@@ -241,6 +244,9 @@ def _metric(values: dict[str, Any]) -> Metric:
     return metric if metric.input == "images" else dataclasses.replace(metric, batch_size=None)
 
 
-def _hash(values: dict[str, Any]) -> str:
+def _hash(values: dict[str, Any], store: str | None) -> str:
     not_hashed = ("n_jobs", "device", "name", "paths", "sweep", "rerun", "dry_run")
-    return digest({key: value for key, value in values.items() if key not in not_hashed})
+    hashed = {key: value for key, value in values.items() if key not in not_hashed}
+    if store is not None:  # what the job has done is in there, and nowhere else
+        hashed["store"] = str(Path(values["paths"][store]).expanduser().resolve())
+    return digest(hashed)

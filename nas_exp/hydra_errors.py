@@ -1,12 +1,10 @@
 """Hydra's and OmegaConf's complaints about a command line, each told in one line."""
 
-import traceback
-
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, raised_in
 
 _EXTRAS = {"hydra_plugins.hydra_submitit_launcher": "slurm", "hydra_plugins.hydra_ray_launcher": "ray"}
 """The modules of launchers that are optional, and the extra that installs them."""
@@ -39,8 +37,7 @@ def is_about_arguments(error: BaseException) -> bool:
     """Whether an exception is a complaint about the command line: ours, or one that Hydra's own code raises."""
     if isinstance(error, InputError | HydraException | OmegaConfBaseException):
         return True
-    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    return innermost.f_globals.get("__name__", "").partition(".")[0] in ("hydra", "omegaconf", "antlr4")
+    return raised_in(error) in ("hydra", "omegaconf", "antlr4")
 
 
 def _own_error(error: BaseException | None) -> InputError | None:

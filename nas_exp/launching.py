@@ -9,7 +9,8 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
-from nas_exp.errors import InputError, in_one_line_with_type
+from nas_exp.atomic import replacing
+from nas_exp.errors import InputError, in_short, is_about_disk
 from nas_exp.locks import is_held
 from nas_exp.progress import Advance, progress
 from nas_exp.sweeps import ERROR, STARTED, SUMMARY, Job
@@ -37,38 +38,41 @@ def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch, *, at_most: int |
         at_most: so many at a time; None: all.
 
     Returns:
-        What ended the jobs early that left neither a result nor an error; None if nothing did.
+        What ended the jobs early that left neither a result nor an error, or why an error could not be left; None if
+        nothing did.
     """
     if not jobs:
         return None
-    size = at_most or len(jobs)
+    size, unwritten = at_most or len(jobs), None
     batches = [list(jobs[start : start + size]) for start in range(0, len(jobs), size)]
     with _watched(sweep, jobs):
         while batches:
             batch = batches.pop(0)
             try:
                 for job, returned in zip(batch, launch(batch), strict=True):
-                    _note_error(sweep / job.folder, returned)
+                    unwritten = _note_error(sweep / job.folder, returned) or unwritten
             except KeyboardInterrupt as interrupt:
                 return interrupt
             except Exception as error:
                 _wait_for(sweep, batch)
                 left = [job for job in batch if not _has_ended(sweep / job.folder)]
                 started = [job for job in left if (sweep / job.folder / STARTED).exists()]
+                if is_about_disk(error):  # the log or the configuration of a job, which Hydra does not name
+                    return OSError(error.errno, error.strerror, error.filename or str(sweep))
                 if len(left) == len(batch) and not started:  # it is not about a job
                     return error
                 if len(batch) == 1 and left:
-                    _write_error(sweep / batch[0].folder, error)
+                    unwritten = _write_error(sweep / batch[0].folder, error) or unwritten
                     continue
                 log.warning(
                     "a job has ended its process (%s); %d jobs are launched again",
-                    in_one_line_with_type(error),
+                    in_short(error),
                     len(left),
                 )
                 half = len(started) // 2
                 parts = [job for job in left if job not in started], started[:half], started[half:]
                 batches = [*(part for part in parts if part), *batches]
-    return None
+    return unwritten
 
 
 def _wait_for(sweep: Path, jobs: Sequence[Job]) -> None:
@@ -82,19 +86,25 @@ def _has_ended(folder: Path) -> bool:
     return (folder / SUMMARY).exists() or (folder / ERROR).exists()
 
 
-def _note_error(folder: Path, returned: JobReturn) -> None:
+def _note_error(folder: Path, returned: JobReturn) -> Exception | None:
     """Keep the error of a job that could not do so itself, as when a cluster has killed it."""
     try:
         _ = returned.return_value
     except Exception as error:
         if not _has_ended(folder):
-            _write_error(folder, error)
+            return _write_error(folder, error)
+    return None
 
 
-def _write_error(folder: Path, error: BaseException) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    told = str(error) if isinstance(error, InputError) else f"ended without a word: {in_one_line_with_type(error)}"
-    (folder / ERROR).write_text(f"{told}\n", encoding="utf-8")
+def _write_error(folder: Path, error: Exception) -> Exception | None:
+    """Write the error of a job into its folder; return it if the disk does not let us."""
+    told = str(error) if isinstance(error, InputError) else f"ended without a word: {in_short(error)}"
+    try:
+        with replacing(folder / ERROR) as temporary:
+            temporary.write_text(f"{told}\n", encoding="utf-8")
+    except OSError:
+        return error
+    return None
 
 
 @contextlib.contextmanager

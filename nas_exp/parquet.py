@@ -1,18 +1,26 @@
-"""Numeric columns in and out of Parquet files.
+"""Columns in and out of Parquet files that say by themselves whether they are still what was written.
 
-pyarrow's own conversions from and to NumPy import pandas, which takes longer than a search; these do not.
+Parquet has no checksums of its own, so a digest of every column goes into the file's metadata. pyarrow's conversions
+from and to NumPy import pandas, which takes longer than a search; these do not.
 """
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nas_exp.atomic import replacing
 from nas_exp.errors import InputError, in_one_line
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_DIGESTS = b"nas_exp.sha256"
 
 
 def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -22,7 +30,6 @@ def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]]) -> None:
         OSError: the file cannot be written.
     """
     import pyarrow as pa
-    from pyarrow import parquet
 
     arrays = {
         name: pa.Array.from_buffers(
@@ -30,8 +37,22 @@ def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]]) -> None:
         )
         for name, values in columns.items()
     }
+    write_table(path, pa.table(arrays))
+
+
+def write_table(path: Path, table: "pa.Table") -> None:
+    """Write a table of numbers and strings with a digest of each column, atomically.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from pyarrow import parquet
+
+    digests = {name: _digest(table[name]) for name in table.column_names}
     with replacing(path) as temporary:
-        parquet.write_table(pa.table(arrays), temporary, compression="zstd")
+        parquet.write_table(
+            table.replace_schema_metadata({_DIGESTS: json.dumps(digests)}), temporary, compression="zstd"
+        )
 
 
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
@@ -39,27 +60,73 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]
 
     Raises:
         OSError: it cannot be read, as when there is no such file.
-        InputError: it is not a Parquet file, or lacks one of the columns or some of their values.
+        InputError: it is not a Parquet file, lacks one of the columns or some of their values, or has changed since it
+            was written.
     """
+    table = _read(path, names, others=False)
+    columns = {}
+    for name in names:
+        values = _numbers(table[name])
+        if values is None:
+            raise InputError(f"{path}: found gaps or no numbers in the column {name}")
+        columns[name] = values
+    return columns
+
+
+def read_table(path: Path, names: Sequence[str]) -> "pa.Table":
+    """Read a file that `write_table` has written.
+
+    Args:
+        path: the file.
+        names: columns that must be there, among others.
+
+    Raises:
+        OSError: it cannot be read, as when there is no such file.
+        InputError: it is not such a file, lacks one of the columns, or has changed since it was written.
+    """
+    table = _read(path, names, others=True)
+    if _DIGESTS not in (table.schema.metadata or {}):
+        raise InputError(f"{path}: does not say what was written")
+    return table
+
+
+def _read(path: Path, names: Sequence[str], *, others: bool) -> "pa.Table":
+    """Read columns, all of them with `others`, and compare them with the digests that are there."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:
-            table = file.read(columns=list(names), use_threads=False)
+            table = file.read(columns=None if others else list(names), use_threads=False)
+        found = {name: _digest(table[name]) for name in table.column_names}
     except MemoryError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the file system; pyarrow leaves out the name
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
         raise InputError(f"{path}: not a readable Parquet file ({in_one_line(error)})") from None
-    columns = {}
     for name in names:
-        if name not in table.column_names:
+        if name not in found:
             raise InputError(f"{path}: found no column {name}; expected {', '.join(names)}")
-        column = table[name].combine_chunks()
-        if column.null_count or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-            raise InputError(f"{path}: found gaps or no numbers in the column {name}")
-        values = np.frombuffer(column.buffers()[1], dtype=column.type.to_pandas_dtype())
-        columns[name] = values[column.offset : column.offset + len(column)]
-    return columns
+    if (written := (table.schema.metadata or {}).get(_DIGESTS)) is not None:
+        changed = [name for name, digest in found.items() if f'"{name}": "{digest}"' not in written.decode("latin1")]
+        if changed:
+            raise InputError(f"{path}: the column {changed[0]} is not what was written")
+    return table
+
+
+def _numbers(column: "pa.ChunkedArray") -> npt.NDArray[Any] | None:
+    """Return the values of a numeric column without gaps; None if it is not one."""
+    import pyarrow as pa
+
+    if column.null_count or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return None
+    array = column.combine_chunks()
+    values = np.frombuffer(array.buffers()[1], dtype=array.type.to_pandas_dtype())
+    return values[array.offset : array.offset + len(array)]
+
+
+def _digest(column: "pa.ChunkedArray") -> str:
+    values = _numbers(column)
+    content = json.dumps(column.to_pylist(), default=repr).encode() if values is None else values.tobytes()
+    return hashlib.sha256(f"{column.type}\n".encode() + content).hexdigest()[:16]

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 import nas_exp
-from nas_exp.atomic import write_json
+from nas_exp.atomic import set_aside, write_json
 from nas_exp.digests import digest
 from nas_exp.errors import InputError
 from nas_exp.parquet import read_columns, write_columns
-from nas_exp.space import TopologySpace
+from nas_exp.space import SIZE, TopologySpace
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class ScoreTable:
         parts = _parts(self.folder)
         if len(parts) < 2:
             return
-        merged = _read_parts(parts)
+        merged, read = _read_and_list(parts)
         arch_index = np.flatnonzero(merged.known)
         if not len(arch_index):
             return  # all of them were damaged
@@ -133,7 +133,8 @@ class ScoreTable:
             merged.score[arch_index],
             merged.seconds[arch_index].astype(np.float32),
         )
-        for part in parts:
+        # only those: what was damaged may be there again under the same name, made anew by another process
+        for part in read:
             if part != whole:
                 part.unlink(missing_ok=True)
 
@@ -142,11 +143,17 @@ def shipped_identity(identity: Mapping[str, Any], *, but_for: Sequence[str] = ("
     """Return the identity of the shipped table that differs from `identity` in nothing but some keys, if there is one.
 
     But for its images: with it, whoever has no images still reads the scores that were computed from the project's.
+
+    Raises:
+        InputError: the description of a shipped table is damaged.
     """
     ignored = dict.fromkeys(but_for)
     for description in sorted((SHIPPED / str(identity["dataset"])).glob(f"{identity['metric']}-*/_table.json")):
-        shipped: dict[str, Any] = json.loads(description.read_text(encoding="utf-8"))
-        shipped.pop("made_by")
+        try:
+            shipped: dict[str, Any] = json.loads(description.read_text(encoding="utf-8"))
+            shipped.pop("made_by")
+        except (ValueError, KeyError, AttributeError) as error:
+            raise InputError(f"{description}: not a table's description ({error}); install nas-exp again") from None
         if {**shipped, **ignored} == {**identity, **ignored}:
             return shipped
     return None
@@ -170,42 +177,43 @@ def _part_name(arch_index: npt.NDArray[np.int32], score: npt.NDArray[np.float64]
 
 
 def _read_parts(parts: Sequence[Path]) -> Scores:
+    return _read_and_list(parts)[0]
+
+
+def _read_and_list(parts: Sequence[Path]) -> tuple[Scores, list[Path]]:
+    """Return what parts say, and those of them that say it."""
     scores = Scores.empty()
     try:
-        for part in reversed(parts):
-            _read_part(part, scores)
+        read = [part for part in reversed(parts) if _read_part(part, scores)]
     except FileNotFoundError:
         # Another process has merged this part between our listing and our reading: its rows stand elsewhere now.
         folders = dict.fromkeys(part.parent for part in parts)
-        return _read_parts([part for folder in folders for part in _parts(folder)])
-    return scores
+        return _read_and_list([part for folder in folders for part in _parts(folder)])
+    return scores, read
 
 
-def _read_part(part: Path, scores: Scores) -> None:
+def _read_part(part: Path, scores: Scores) -> bool:
+    """Read a part into what is known; return whether it is whole."""
     try:
-        columns = read_columns(part, ("arch_index", "score", "seconds"))
-        arch_index = columns["arch_index"]
-        if not len(arch_index) or not 0 <= arch_index.min() <= arch_index.max() < len(scores.known):
-            raise InputError(f"{part}: found architectures that are not in the space")
-        if part.name != _part_name(arch_index, columns["score"]):
-            raise InputError(f"{part}: does not hold the scores that its name says")
+        columns = _columns(part, part.name)
     except InputError as error:
         if part.is_relative_to(SHIPPED):
-            raise
-        _set_aside(part, error)
-        return
+            raise InputError(f"{error}; install nas-exp again") from None
+        if (told := set_aside(part, lambda aside: _columns(aside, part.name))) is not None:
+            log.warning("%s%s; its scores count as missing", error, told)
+        return False
+    arch_index = columns["arch_index"]
     scores.known[arch_index] = True
     scores.score[arch_index] = columns["score"]
     scores.seconds[arch_index] = columns["seconds"]
+    return True
 
 
-def _set_aside(part: Path, error: InputError) -> None:
-    aside = part.with_name(f"damaged-{part.name}")
-    try:
-        part.rename(aside)
-    except FileNotFoundError:
-        return  # another process has done so
-    except OSError:
-        log.warning("%s; its scores count as missing", error)
-    else:
-        log.warning("%s; it is now %s, and its scores count as missing", error, aside.name)
+def _columns(part: Path, name: str) -> dict[str, npt.NDArray[Any]]:
+    columns = read_columns(part, ("arch_index", "score", "seconds"))
+    arch_index = columns["arch_index"]
+    if not len(arch_index) or not 0 <= arch_index.min() <= arch_index.max() < SIZE:
+        raise InputError(f"{part}: found architectures that are not in the space")
+    if name != _part_name(arch_index, columns["score"]):
+        raise InputError(f"{part}: does not hold the scores that its name says")
+    return columns

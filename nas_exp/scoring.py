@@ -145,7 +145,8 @@ def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[l
 
     chunk = max(1, min(16, len(groups) // (4 * joblib.effective_n_jobs(n_jobs))))
     chunks = [groups[start : start + chunk] for start in range(0, len(groups), chunk)]
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs")
+    # a mini-batch is copied to its process in a millisecond; in a temporary file, a full disk would be in its way
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs", max_nbytes=None)
     yield from parallel(joblib.delayed(_score_groups)(work, chunk) for chunk in chunks)
 
 
@@ -231,7 +232,6 @@ def _prepare(handle: _WorkKey) -> tuple[Any, dict[str, Any], "Batch", Any]:
         images = torch.ones(1, 3, work.image_size, work.image_size)
         labels = torch.zeros(1, dtype=torch.int64)
     else:
-        # joblib hands large arrays over as read-only maps, which torch does not like
         images, labels = torch.tensor(work.images.images), torch.tensor(work.images.labels)
     images = images.to(device=device, dtype=dtype)
     images = images.contiguous(memory_format=memory_format(images))

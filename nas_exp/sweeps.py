@@ -1,5 +1,6 @@
 """A sweep's jobs: their folders, and one table over those that finished."""
 
+import contextlib
 import csv
 import dataclasses
 import enum
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_exp.atomic import replacing, write_json
+from nas_exp.digests import is_whole, sealed
 from nas_exp.errors import InputError
 from nas_exp.locks import alone
 from nas_exp.tasks import Summary, all_keys
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 SUMMARY, ERROR, RESULTS, JOBS = "summary.json", "error.txt", "results.csv", "jobs.json"
 STARTED = Path(".hydra/config.yaml")
 """What Hydra writes into a job's folder when the job starts."""
+
+RESULT_FILES = ("runs.csv", "trajectory.parquet")
+"""What a search leaves beside its summary and is read again."""
 
 _PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment", "rerun", "dry_run"}
 """Keys that say where and how, not what the job is; they name no folder unless they are swept."""
@@ -142,10 +147,10 @@ def open_sweep(
     if replaced:
         log.warning("%d earlier results are replaced, as that of %s", len(replaced), sweep / replaced[0].folder)
     told = {
-        "jobs": [dataclasses.asdict(job) for job in hashes],
+        "jobs": [{**dataclasses.asdict(job), "config_hash": hash_} for job, hash_ in hashes.items()],
         "skipped": [{**dataclasses.asdict(job), "reason": reason} for job, reason in skipped.items()],
     }
-    write_json(sweep / JOBS, told)
+    write_json(sweep / JOBS, sealed(told))
     if len(run) < len(hashes):
         log.info("%d of %d jobs are not run again", len(hashes) - len(run), len(hashes))
     for reason in dict.fromkeys(skipped.values()):
@@ -168,8 +173,10 @@ def _clear(folder: Path, config_hash: str, before: State) -> bool:
                 return False
             if now not in (State.DONE, State.OTHER) and (folder / SUMMARY).exists():
                 aside = folder / f"{SUMMARY}.damaged"
-                (folder / SUMMARY).replace(aside)
-                log.warning("%s: was damaged; the job is run again", aside)
+                for result in (SUMMARY, *RESULT_FILES):
+                    with contextlib.suppress(FileNotFoundError):
+                        (folder / result).replace(folder / f"{result}.damaged")
+                log.warning("%s: it or what it sums up was damaged; the job is run again", aside)
             for name in (SUMMARY, ERROR, STARTED):
                 (folder / name).unlink(missing_ok=True)
     except InputError as busy:
@@ -179,7 +186,7 @@ def _clear(folder: Path, config_hash: str, before: State) -> bool:
 
 
 def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list[Job]]:
-    """Write ``results.csv``, one row a finished job, and return the rows and the jobs that did not finish.
+    """Return one row a finished job, for ``results.csv``, and the jobs that did not finish.
 
     Args:
         sweep: the folder of the sweep.
@@ -193,12 +200,20 @@ def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list
             failed.append(job)
         else:
             finished.append({"job": job.folder, **summary})
+    return finished, failed
+
+
+def write_results(sweep: Path, finished: Sequence[Summary]) -> None:
+    """Write ``results.csv``, one row a finished job.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     columns = all_keys(finished)
     with replacing(sweep / RESULTS) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(finished)
-    return finished, failed
 
 
 def read_summary(folder: Path) -> Summary | None:
@@ -207,7 +222,12 @@ def read_summary(folder: Path) -> Summary | None:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    return summary if isinstance(summary, dict) else None
+    return summary if isinstance(summary, dict) and is_whole(summary, result_files(folder)) else None
+
+
+def result_files(folder: Path) -> list[Path]:
+    """Return the files of a job that its summary vouches for with its seal."""
+    return [folder / name for name in (*RESULT_FILES, STARTED, STARTED.with_name("hydra.yaml"))]
 
 
 def reason(folder: Path) -> str | None:

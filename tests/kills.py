@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_exp.benchmarks import table
+from nas_exp.digests import SEAL
 from nas_exp.parquet import read_columns
 
 ROOT = Path(__file__).parent.parent
@@ -72,14 +73,14 @@ def jobs(folder: Path) -> Results:
     found = {}
     for summary in folder.glob("multirun_sweeps/*/*/summary.json"):
         told = json.loads(summary.read_text(encoding="utf-8"))
-        found[summary.parent.name] = {key: value for key, value in told.items() if key != "seconds_mean"}
+        found[summary.parent.name] = {key: value for key, value in told.items() if key not in ("seconds_mean", SEAL)}
     return found
 
 
 def imported(folder: Path) -> Results:
     """What is imported of an archive, by architecture."""
     rows: dict[Any, Any] = {}
-    for part in folder.glob("data/benchmarks/*/parts/[!.]*.parquet"):
+    for part in folder.glob("data/benchmarks/*/parts/[0-9]*.parquet"):
         for row in table.read_arrow(part).to_pylist():
             rows[row["nats_index"]] = {key: value for key, value in row.items() if key != "stamp"}
     return rows

@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+from nas_exp.report.finished import read_sweep
 from tests.conftest import ROOT, RunProgram
-from tests.job_files import SMALL, only, rows, without_seconds
+from tests.job_files import SMALL, only, rows, scores_of, without_seconds
 
 
 def test_a_sweep_runs_every_combination_once_and_closes_with_one_table(program: RunProgram, tmp_path: Path) -> None:
@@ -96,6 +97,36 @@ def test_run_again_a_sweep_does_what_is_missing(program: RunProgram, tmp_path: P
     assert "3 of 3 jobs finished" in done.stdout
     assert "not run again" not in done.stdout
     assert len(list(folder.glob("*/summary.json"))) == 3
+
+
+def test_a_sweep_that_fills_tables_is_about_the_folder_that_they_are_in(program: RunProgram, tmp_path: Path) -> None:
+    score = ("-m", "task=score", "task.archs=[1],[2]", "name=score", *SMALL)
+    assert program(*score).returncode == 0
+    assert "2 of 2 jobs are not run again" in program(*score, NAS_EXP_DATA="data").stdout  # the same folder
+    done = program(*score, NAS_EXP_DATA="elsewhere")
+    assert "2 of 2 jobs finished" in done.stdout
+    assert "not run again" not in done.stdout
+    assert sorted(scores_of(tmp_path / "elsewhere")) == [1, 2]
+    # searches leave their results in the sweep, wherever scores are kept
+    search = ("-m", "algo.N=5,6", "runs=1", "name=search", *SMALL)
+    assert program(*search).returncode == 0
+    assert "2 of 2 jobs are not run again" in program(*search, NAS_EXP_DATA="elsewhere").stdout
+
+
+def test_a_report_does_not_take_results_of_other_parameters(program: RunProgram, tmp_path: Path) -> None:
+    sweep = ("-m", "algo.N=5,6", "runs=1", "name=mixed", *SMALL)
+    folder = tmp_path / "multirun_sweeps/mixed"
+    assert program(*sweep).returncode == 0
+    assert not read_sweep(folder).missing
+    (tmp_path / "images").mkdir()
+    only(folder, "algo.N=6*/summary.json").unlink()
+    (only(folder, "algo.N=6*") / "error.txt").write_text("why")
+    assert program(*sweep, "rerun=failed", "dataset.root=images").returncode == 1
+    found = read_sweep(folder)
+    assert [job.config.algo.arguments["N"] for job in found.jobs] == [6]
+    (why,) = found.missing.values()
+    assert "algo.N=5" in why
+    assert "summary.json: a result of other parameters; not run with the sweep's" in why
 
 
 def test_a_failed_job_can_be_run_again_alone(program: RunProgram, tmp_path: Path) -> None:

@@ -63,8 +63,9 @@ def scores_in(part: Path) -> Mapping[str, Any]:
 
 
 def without_measured(row: Mapping[str, Any]) -> dict[str, Any]:
-    # `computed` says what was missing when the job began
-    return {key: value for key, value in row.items() if key not in ("seconds", "seconds_mean", "computed")}
+    # `computed` says what was missing when the job began; the seal is of the seconds as well
+    measured = ("seconds", "seconds_mean", "computed", "seal")
+    return {key: value for key, value in row.items() if key not in measured}
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +183,28 @@ def test_a_killed_process_is_waited_around(program: RunProgram, tmp_path: Path) 
     assert "ended without a word: UncompletedJobError" in done.stderr
     assert (tmp_path / "starts").read_text() == "x"
     assert only(tmp_path, "multirun_sweeps/moods/algo=slow*/summary.json")
+
+
+def test_a_job_whose_time_is_up_goes_on_later(program: RunProgram, tmp_path: Path) -> None:
+    """The launcher warns it by a signal and queues it again, as a cluster does."""
+    (tmp_path / "late.py").write_text(
+        "import os, pathlib, signal, time\nfrom nas_exp.algos import rs\n"
+        "def search(score, space, rng, *, N: int):\n"
+        "    if not pathlib.Path('warned').exists():\n"
+        "        pathlib.Path('warned').touch()\n"
+        "        os.kill(os.getpid(), signal.SIGUSR2)\n        time.sleep(60)\n"
+        "    return rs.search(score, space, rng, N=N)\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "algo").mkdir()
+    (tmp_path / "algo/late.yaml").write_text("name: late\n_target_: late.search\nN: 5\n", encoding="utf-8")
+    done = program(
+        "--config-dir", str(tmp_path), "-m", "hydra/launcher=submitit_local", "algo=late", "runs=1", "name=late",
+        "metric.seed=0", PYTHONPATH=str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "warned").exists()
+    assert "1 of 1 jobs finished" in done.stdout
 
 
 def test_a_launcher_that_is_not_installed_is_told(program: RunProgram, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pyarrow import parquet
 
 from nas_exp.errors import InputError
-from nas_exp.parquet import read_columns, write_columns
+from nas_exp.parquet import read_columns, read_table, write_columns, write_table
 
 
 def test_columns_come_back_bit_for_bit(tmp_path: Path) -> None:
@@ -42,3 +42,19 @@ def test_what_is_not_such_a_file_is_named(tmp_path: Path) -> None:
     for name, column in (("cut", "x"), ("whole", "y"), ("words", "x"), ("words", "y")):
         with pytest.raises(InputError, match=f"{name}.parquet: [^\n]*$"):
             read_columns(tmp_path / f"{name}.parquet", [column])
+
+
+def test_a_value_that_is_not_what_was_written_is_found_out(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    write_table(file, pa.table({"name": ["ä", None], "x": [1.0, 2.0]}))
+    written = read_table(file, ["x"])
+    assert written.to_pydict() == {"name": ["ä", None], "x": [1.0, 2.0]}
+    for column, values in (("name", ["a", None]), ("x", [1.0, 2.5]), ("x", [1, 2])):
+        at = written.column_names.index(column)
+        parquet.write_table(written.set_column(at, column, pa.array(values)), file)
+        with pytest.raises(InputError, match=f"^{file}: the column {column} is not what was written$"):
+            read_table(file, [column])
+    parquet.write_table(written.replace_schema_metadata(None), file)  # as other tools write it
+    assert read_columns(file, ["x"])["x"].tolist() == [1.0, 2.0]
+    with pytest.raises(InputError, match="does not say what was written"):
+        read_table(file, ["x"])

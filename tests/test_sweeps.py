@@ -6,7 +6,18 @@ import pytest
 
 from nas_exp.errors import InputError
 from nas_exp.locks import in_turn
-from nas_exp.sweeps import Job, State, collect, combine, open_sweep, plan, reason, state, to_run
+from nas_exp.sweeps import (
+    Job,
+    State,
+    collect,
+    combine,
+    open_sweep,
+    plan,
+    reason,
+    state,
+    to_run,
+    write_results,
+)
 
 
 def folders(*combinations: list[str]) -> list[str]:
@@ -99,8 +110,12 @@ def test_a_damaged_result_is_kept_aside_and_the_rest_of_what_is_run_goes(
     done, cut, other = (Job((name,), name) for name in ("done", "cut", "other"))
     assert opened(tmp_path, [done, cut, other]) == [cut, other]
     assert (tmp_path / "cut/summary.json.damaged").read_text() == '{"config_hash": "ab'
-    assert "cut/summary.json.damaged: was damaged" in caplog.text
-    assert sorted(path.name for path in tmp_path.rglob("[!.]*.*")) == ["jobs.json", "summary.json", "summary.json.damaged"]
+    assert "cut/summary.json.damaged: it or what it sums up was damaged" in caplog.text
+    assert sorted(path.name for path in tmp_path.rglob("[!.]*.*")) == [
+        "jobs.json",
+        "summary.json",
+        "summary.json.damaged",
+    ]
     assert (tmp_path / "done/summary.json").exists()
     assert opened(tmp_path, [done], rerun="all") == [done]
     assert not (tmp_path / "done/summary.json").exists()
@@ -147,6 +162,7 @@ def test_results_hold_every_finished_job_and_the_failed_are_named(tmp_path: Path
     finished, failed = collect(tmp_path, dict.fromkeys(jobs, "abc"))
     assert [row["job"] for row in finished] == ["seed=0", "seed=2"]
     assert failed == [jobs[1], jobs[3]]
+    write_results(tmp_path, finished)
     assert (tmp_path / "results.csv").read_text() == (
         "job,seed,val_acc_mean,config_hash,extra\nseed=0,0,90.5,abc,\nseed=2,2,,abc,\n"
     )

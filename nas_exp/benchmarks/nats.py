@@ -3,14 +3,18 @@
 import dataclasses
 import hashlib
 import json
+import logging
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nas_exp.atomic import replacing, write_json
+from nas_exp.atomic import check_writable, set_aside, write_json
 from nas_exp.benchmarks import DATASETS, Benchmark, table
+from nas_exp.digests import is_whole, sealed
 from nas_exp.errors import InputError
+from nas_exp.parquet import read_table, write_table
 from nas_exp.progress import progress
 from nas_exp.space import TopologySpace
 
@@ -19,8 +23,13 @@ if TYPE_CHECKING:
 
     from nas_exp.benchmarks.nats_archive import Archive
 
+log = logging.getLogger(__name__)
+
 CHUNK = 32
 """Architectures in a part: a few seconds of work, which is what a kill can cost each process."""
+
+_FINISHED = "archive.json"
+"""What is left where a single file was imported whole."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,17 +60,28 @@ def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
         store: the folder of imported tables.
 
     Raises:
-        InputError: the archive has not been imported.
+        InputError: the archive has not been imported, or what was imported is damaged.
     """
     if path is None:
         raise InputError("benchmark.path: found none; benchmark=nats expects a NATS-Bench archive, a folder or a file")
     file = import_folder(path, store) / f"{dataset}.parquet"
-    if not file.is_file():
-        raise InputError(
-            f"benchmark.path: {path} has not been imported; "
-            f"expected `python run.py task=import benchmark=nats benchmark.path={path}` to be run first"
-        )
-    return table.read(file, dataset, name="nats")
+    command = f"`python run.py task=import benchmark=nats benchmark.path={path}`"
+    try:
+        rows = _read_dataset(file)
+    except FileNotFoundError:
+        raise InputError(f"benchmark.path: {path} has not been imported; expected {command} to be run first") from None
+    except InputError as error:
+        told = set_aside(file, _read_dataset)
+        raise InputError(f"{error}{told or ''}; expected {command} to be run again") from None
+    return table.from_table(rows, file, dataset, name="nats")
+
+
+def _read_dataset(file: Path) -> "pa.Table":
+    return read_table(file, ("nats_index", "arch_str", "val_acc_200"))
+
+
+def _read_part(file: Path) -> "pa.Table":
+    return read_table(file, ("nats_index", "arch_str", "stamp"))
 
 
 def import_folder(path: Path, store: Path) -> Path:
@@ -83,6 +103,7 @@ def import_archive(path: Path, store: Path, *, n_jobs: int) -> ImportReport:
 
     Raises:
         InputError: there is no archive, or something in it is not what it should be; the line names the file.
+        OSError: the store cannot be written to, which is found out first.
     """
     from nas_exp.benchmarks.nats_archive import open_archive
 
@@ -91,27 +112,60 @@ def import_archive(path: Path, store: Path, *, n_jobs: int) -> ImportReport:
     folder = import_folder(path, store)
     if (count := _count_of_finished_file(path, folder)) is not None:
         return ImportReport(folder, 0, count, len(TopologySpace()) - count, time.perf_counter() - started)
+    check_writable(folder)
     archive = open_archive(path)
     stamps = {index: _stamp(file) for index, file in archive.files.items()}
-    _, already = _imported(folder, stamps)
-    missing = sorted(stamps.keys() - already.keys())
+    rows, row_of_index = _imported(folder, stamps)
+    missing = sorted(stamps.keys() - row_of_index.keys())
+    already = len(row_of_index)
     if missing:
         _import(archive, missing, folder, n_jobs)
-    _write_tables(folder, stamps)
+        rows, row_of_index = _imported(folder, stamps)
+    if lost := stamps.keys() - row_of_index.keys():
+        file = archive.files[min(lost)]
+        raise InputError(f"{file}: has changed while it was read, as one of {len(lost)}; import the archive again")
+    _write_tables(folder, rows.take([row for _, row in sorted(row_of_index.items())]))
     if path.is_file():
-        write_json(folder / "archive.json", {"stamp": _stamp(path), "architectures": len(stamps)})
+        write_json(folder / _FINISHED, sealed({"stamp": _stamp(path), "architectures": len(stamps)}))
     seconds = time.perf_counter() - started
-    return ImportReport(folder, len(missing), len(already), len(TopologySpace()) - len(stamps), seconds)
+    return ImportReport(folder, len(missing), already, len(TopologySpace()) - len(stamps), seconds)
 
 
 def _count_of_finished_file(path: Path, folder: Path) -> int | None:
     """Return how many architectures were imported from a single file, if all were: opening it would take minutes."""
     try:
-        report = json.loads((folder / "archive.json").read_text(encoding="utf-8"))
-        finished = path.is_file() and report["stamp"] == _stamp(path)
+        report = _read_finished(folder / _FINISHED)
+        if not path.is_file() or report["stamp"] != _stamp(path):
+            return None
     except FileNotFoundError:
         return None
-    return report["architectures"] if finished and all((folder / f"{d}.parquet").is_file() for d in DATASETS) else None
+    except InputError as error:
+        _tell_set_aside(folder / _FINISHED, error, _read_finished)
+        return None
+    for dataset in DATASETS:
+        try:
+            _read_dataset(folder / f"{dataset}.parquet")
+        except FileNotFoundError:
+            return None
+        except InputError as error:
+            _tell_set_aside(folder / f"{dataset}.parquet", error, _read_dataset)
+            return None
+    return report["architectures"]
+
+
+def _read_finished(file: Path) -> dict[str, Any]:
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"))
+        if report.keys() >= {"stamp", "architectures"} and is_whole(report):
+            return report
+    except (ValueError, AttributeError):
+        pass
+    raise InputError(f"{file}: not what an import has written")
+
+
+def _tell_set_aside(file: Path, error: InputError, check: Callable[[Path], object]) -> None:
+    if (told := set_aside(file, check)) is not None:
+        log.warning("%s%s; what it was made from is read again", error, told)
 
 
 def _import(archive: "Archive", missing: list[int], folder: Path, n_jobs: int) -> None:
@@ -127,7 +181,6 @@ def _import(archive: "Archive", missing: list[int], folder: Path, n_jobs: int) -
 
 def _import_chunk(chunk: "Archive", folder: Path) -> int:
     import pyarrow as pa
-    from pyarrow import parquet
 
     from nas_exp.benchmarks.nats_archive import read_results
 
@@ -135,8 +188,7 @@ def _import_chunk(chunk: "Archive", folder: Path) -> int:
     stamps = {index: _stamp(file) for index, file in chunk.files.items()}
     rows = [{**row, "stamp": stamps[row["nats_index"]]} for row in read_results(chunk)]
     # a new name each time: a part is never replaced, so imports at once can only repeat rows, not lose any
-    with replacing(folder / "parts" / f"{min(stamps):06d}-{uuid.uuid4().hex}.parquet") as temporary:
-        parquet.write_table(pa.Table.from_pylist(rows), temporary)
+    write_table(folder / "parts" / f"{min(stamps):06d}-{uuid.uuid4().hex}.parquet", pa.Table.from_pylist(rows))
     return len(rows)
 
 
@@ -147,24 +199,31 @@ def _stamp(file: Path) -> str:
 
 
 def _imported(folder: Path, stamps: dict[int, str]) -> "tuple[pa.Table, dict[int, int]]":
-    """Return all parts as one table, and the row of each architecture whose file is still the one that was read."""
+    """Return all parts as one table, and the row of each architecture whose file is still the one that was read.
+
+    A part that is damaged is told, and set aside under another name, so that its architectures are read again.
+    """
     import pyarrow as pa
 
-    parts = sorted((folder / "parts").glob("[!.]*.parquet"))
-    if not parts:
+    tables = []
+    for part in sorted((folder / "parts").glob("[0-9]*.parquet")):
+        try:
+            tables.append(_read_part(part))
+        except FileNotFoundError:
+            continue  # another process has set it aside
+        except InputError as error:
+            _tell_set_aside(part, error, _read_part)
+    if not tables:
         return pa.table({}), {}
-    rows = pa.concat_tables([table.read_arrow(part) for part in parts])
+    rows = pa.concat_tables(tables)
     pairs = enumerate(zip(rows["nats_index"].to_pylist(), rows["stamp"].to_pylist(), strict=True))
     return rows, {index: row for row, (index, stamp) in pairs if stamps.get(index) == stamp}
 
 
-def _write_tables(folder: Path, stamps: dict[int, str]) -> None:
-    from pyarrow import parquet
-
-    rows, row_of_index = _imported(folder, stamps)
-    rows = rows.take([row for _, row in sorted(row_of_index.items())])
+def _write_tables(folder: Path, rows: "pa.Table") -> None:
     for dataset in DATASETS:
         columns = [column for column in rows.column_names if column.startswith(f"{dataset}/")]
         names = ["nats_index", "arch_str", *(column.partition("/")[2] for column in columns)]
-        with replacing(folder / f"{dataset}.parquet") as temporary:
-            parquet.write_table(rows.select(["nats_index", "arch_str", *columns]).rename_columns(names), temporary)
+        write_table(
+            folder / f"{dataset}.parquet", rows.select(["nats_index", "arch_str", *columns]).rename_columns(names)
+        )

@@ -74,7 +74,15 @@ def read(file: Path, dataset: str, *, name: str) -> Benchmark:
     Raises:
         InputError: the file is unreadable, lacks a column, or holds impossible values.
     """
-    table = read_arrow(file)
+    return from_table(read_arrow(file), file, dataset, name=name)
+
+
+def from_table(table: "pa.Table", file: Path, dataset: str, *, name: str) -> Benchmark:
+    """Return what a table says, which was read from a file; `read` does both.
+
+    Raises:
+        InputError: it lacks a column, or holds impossible values.
+    """
     found = table.column_names
     for column in _REQUIRED:
         if column not in found:
@@ -134,7 +142,7 @@ def read_arrow(file: Path) -> "pa.Table":
             types = {"arch_str": pa.string(), **dict.fromkeys(COLUMNS, pa.float64())}
             with pa.input_stream(str(file), compression=compression) as stream:
                 return csv.read_csv(stream, convert_options=csv.ConvertOptions(column_types=types))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: not readable ({in_one_line(error)}); expected a CSV or Parquet table") from None
     raise InputError(f"{file}: expected a file that ends in .csv, .csv.gz or .parquet")
 
@@ -150,7 +158,10 @@ def _expected() -> str:
 
 
 def _strings(table: "pa.Table", column: str, file: Path) -> list[str]:
-    values = table.column(column).to_pylist()
+    try:
+        values = table.column(column).to_pylist()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: found damaged text in the column {column} ({in_one_line(error)})") from None
     if not all(isinstance(value, str) for value in values):
         raise InputError(f"{file}: found values that are not strings in the column {column}")
     return values

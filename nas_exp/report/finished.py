@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import logging
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from nas_exp.config import Config, check
+from nas_exp.digests import is_whole
 from nas_exp.errors import InputError, in_one_line
 from nas_exp.parquet import read_columns
 from nas_exp.score_table import Scores
 from nas_exp.scorer import known_scores
-from nas_exp.sweeps import JOBS, SUMMARY, reason
+from nas_exp.sweeps import JOBS, SUMMARY, reason, result_files
 from nas_exp.tasks import Summary
+
+log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 _RUN_COLUMNS = ("arch_index", "score", "val_acc", "test_acc", "seconds", "scored")
@@ -127,9 +131,9 @@ def read_sweep(folder: Path) -> Sweep:
         raise InputError(f"sweep={folder}: no such folder; expected one of multirun_sweeps/")
     planned, skipped = _planned(folder)
     jobs, missing = list[FinishedJob](), dict[str, str]()
-    for name in planned:
+    for name, config_hash in planned.items():
         try:
-            jobs.append(_read_job(folder / name))
+            jobs.append(_read_job(folder / name, config_hash))
         except InputError as error:
             missing[name] = str(error)
     if not jobs:
@@ -138,33 +142,47 @@ def read_sweep(folder: Path) -> Sweep:
     return Sweep(folder, jobs, missing, skipped, _command(folder))
 
 
-def _planned(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Return the folders of all jobs and, of those that were left out, the reasons."""
+def _planned(folder: Path) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Return the folders of all jobs with the hashes of their configurations, and why others were left out."""
     try:
         told = json.loads((folder / JOBS).read_text(encoding="utf-8"))
-        return [job["folder"] for job in told["jobs"]], {job["folder"]: job["reason"] for job in told["skipped"]}
+        if not is_whole(told):
+            raise ValueError("not what the sweep has written")
+        jobs = {job["folder"]: job.get("config_hash") for job in told["jobs"]}
+        return jobs, {job["folder"]: job["reason"] for job in told["skipped"]}
     except FileNotFoundError:
-        return sorted(path.parent.name for path in folder.glob(f"*/{SUMMARY}")), {}
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / JOBS}: not the list of a sweep's jobs ({error})") from None
+        return dict.fromkeys(sorted(path.parent.name for path in folder.glob(f"*/{SUMMARY}"))), {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{folder / JOBS}: not the list of a sweep's jobs ({in_one_line(error)}); "
+            "run the sweep again, which writes it anew and keeps the results"
+        ) from None
 
 
-def _read_job(folder: Path) -> FinishedJob:
+def _read_job(folder: Path, config_hash: str | None) -> FinishedJob:
+    """Read what a job has left; `config_hash` is that of the sweep's configuration, None if it is not known."""
+    file = folder / SUMMARY
     try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        summary = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(summary, dict) or summary.get("task") != "search":
             raise InputError(f"{folder / SUMMARY}: not the summary of a search")
-        with open(folder / "runs.csv", newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        if config_hash is not None and summary.get("config_hash") != config_hash:
+            raise InputError(f"{folder / SUMMARY}: a result of other parameters; not run with the sweep's")
+        file = folder / "runs.csv"
+        with open(file, newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
         runs = {column: np.array([float(row[column] or "nan") for row in rows]) for column in _RUN_COLUMNS}
         if len(rows) != summary["runs"]:
-            raise InputError(f"{folder / 'runs.csv'}: found {len(rows)} runs; expected {summary['runs']}")
+            raise InputError(f"{file}: found {len(rows)} runs; expected {summary['runs']}")
+        if not is_whole(summary, result_files(folder)):
+            names = ", ".join(str(path.relative_to(folder)) for path in result_files(folder))
+            raise InputError(f"{folder}: {SUMMARY}, {names}: one of them is not what the job has written")
         config = _read_config(folder / ".hydra")
     except FileNotFoundError as error:
         told = reason(folder)
         raise InputError(told or f"{error.filename}: missing") from None
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise InputError(f"{folder}: a result is cut short or damaged ({in_one_line(error)})") from None
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise InputError(f"{file}: cut short or damaged ({in_one_line(error)})") from None
     return FinishedJob(folder, config, summary, runs)
 
 
@@ -173,9 +191,12 @@ def _read_config(folder: Path) -> Config:
     try:
         node, hydra = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "hydra.yaml")
         started_in = Path(hydra.hydra.runtime.cwd)
-    except (YAMLError, OmegaConfBaseException) as error:
+    except (YAMLError, OmegaConfBaseException, OSError, AttributeError, TypeError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         raise InputError(f"{folder}: not a job's configuration ({in_one_line(error)})") from None
-    assert isinstance(node, DictConfig)
+    if not isinstance(node, DictConfig):
+        raise InputError(f"{folder}: not a job's configuration")
     for group, key in (("dataset", "root"), ("benchmark", "path")):
         value = node[group][key]
         if value is not None:
@@ -184,7 +205,10 @@ def _read_config(folder: Path) -> Config:
             node[group][key] = str(path) if path.exists() or group == "benchmark" else None
     for key in ("data", "scores", "benchmarks"):
         node.paths[key] = str(started_in / Path(node.paths[key]).expanduser())
-    return check(node)
+    try:
+        return check(node)
+    except InputError as error:
+        raise InputError(f"{folder / 'config.yaml'}: {error}") from None
 
 
 def _command(folder: Path) -> str | None:
@@ -192,6 +216,9 @@ def _command(folder: Path) -> str | None:
         told = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
         # how it was taken up again says nothing about it
         overrides = [override for override in map(str, told) if not override.startswith(("rerun=", "dry_run="))]
-    except (FileNotFoundError, YAMLError, OmegaConfBaseException):
+    except FileNotFoundError:
+        return None
+    except (YAMLError, OmegaConfBaseException, OSError, ValueError, AttributeError, TypeError) as error:
+        log.warning("%s: the command of the sweep is not known (%s)", folder / "multirun.yaml", in_one_line(error))
         return None
     return shlex.join(["python", "run.py", "-m", *overrides])

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas_exp.config import Config
-from nas_exp.errors import InputError, in_one_line_with_type
+from nas_exp.errors import InputError, in_short
 from nas_exp.progress import duration
 from nas_exp.report.table import print_table
-from nas_exp.sweeps import RESULTS, STARTED, Job, JobsFailedError, State, collect, reason
+from nas_exp.sweeps import RESULTS, STARTED, Job, JobsFailedError, State, collect, reason, write_results
 from nas_exp.tasks import Summary, expected_seconds
 
 
@@ -58,9 +58,16 @@ def close(sweep: Path, hashes: Mapping[Job, str], cause: BaseException | None, *
     Raises:
         JobsFailedError: some jobs have failed.
         KeyboardInterrupt: it was the cause.
+        OSError: all jobs have finished, and ``results.csv`` cannot be written.
     """
     finished, failed = collect(sweep, hashes)
-    print_table(finished, title=f"{len(finished)} of {len(hashes)} jobs finished: results in {sweep / RESULTS}")
+    unwritten = None
+    try:
+        write_results(sweep, finished)
+    except OSError as error:
+        unwritten = error
+    place = f"in {sweep / RESULTS}" if unwritten is None else "of each in its folder"
+    print_table(finished, title=f"{len(finished)} of {len(hashes)} jobs finished: results {place}")
     if not isinstance(cause, KeyboardInterrupt):
         for job in failed:
             print(f"failed: {sweep / job.folder}: {_why(sweep / job.folder, cause)}", file=sys.stderr)
@@ -68,6 +75,10 @@ def close(sweep: Path, hashes: Mapping[Job, str], cause: BaseException | None, *
         print(f"to run what is missing: {again}", file=sys.stderr)
     if isinstance(cause, KeyboardInterrupt):
         raise cause
+    if failed and unwritten is not None:
+        print(in_short(unwritten), file=sys.stderr)
+    elif unwritten is not None:
+        raise unwritten
     if failed:
         raise JobsFailedError(f"{len(failed)} of {len(hashes)} jobs failed")
 
@@ -77,5 +88,5 @@ def _why(folder: Path, cause: BaseException | None) -> str:
     if (told := reason(folder)) is not None:
         return told
     if cause is not None:
-        return f"left no error; the sweep ended with {in_one_line_with_type(cause)}"
+        return f"left no error; the sweep ended with {in_short(cause)}"
     return "left no error" if (folder / STARTED).exists() else "was not run"

@@ -2,11 +2,11 @@
 
 It writes its files into `folder` and returns the summary that becomes ``summary.json`` and the job's row in a sweep's
 ``results.csv``. A module may also have ``expected_seconds(config, *, <own keys>) -> float | None``: how long the scores
-take that a job has to compute, None if nothing says.
+take that a job has to compute, None if nothing says; and ``STORE``, the key under `paths` of the folder that it fills.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ def expected_seconds(config: "Config") -> float | None:
     """Return how long the scores should take that a job has to compute; None if nothing says."""
     expected = getattr(sys.modules[config.task.function.__module__], "expected_seconds", None)
     return None if expected is None else expected(config, **config.task.arguments)
+
+
+def store_of(function: Callable[..., object]) -> str | None:
+    """Return the key under `paths` of the folder that a task fills; None if it fills none."""
+    return getattr(sys.modules[function.__module__], "STORE", None)
 
 
 def all_keys(rows: Sequence[Mapping[str, object]]) -> list[str]:

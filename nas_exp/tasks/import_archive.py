@@ -7,6 +7,8 @@ from nas_exp.config import Config
 from nas_exp.errors import InputError
 from nas_exp.tasks import Summary
 
+STORE = "benchmarks"
+
 
 def run(config: Config, folder: Path) -> Summary:
     """Import `benchmark.path` in `config.n_jobs` processes. Resumable; what is there already stays.

@@ -18,6 +18,8 @@ from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
 
+STORE = "scores"
+
 
 def run(
     config: Config,
