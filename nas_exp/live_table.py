@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from nas_exp.score_table import Scores, ScoreTable
 from nas_exp.scoring import Scored, Work, compute
 
 _SECONDS_BETWEEN_WRITES = 3.0  # what a kill may cost, against files that are too small
+_ROWS_A_PART = 4096  # so many scores are written again with every write, so that a process has few parts
 _SECONDS_BETWEEN_READS = 3.0  # other processes may fill the same table
 
 
@@ -23,6 +25,9 @@ class LiveTable:
         """
         self._table, self._work, self._n_jobs = table, work, n_jobs
         self._rows: list[Scored] = []
+        self._part: Path | None = None
+        """What the part holds that is being filled, and where it is."""
+        self._unwritten = False
         self._prepared = False
         self._written = self._read = time.monotonic()
 
@@ -46,6 +51,7 @@ class LiveTable:
             self._prepared = True
         for chunk in compute(self._work, arch_index, n_jobs=self._n_jobs):
             self._rows += chunk
+            self._unwritten = True
             if time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
                 self._write()
             yield chunk
@@ -59,11 +65,14 @@ class LiveTable:
         return scores
 
     def _write(self) -> None:
-        if self._rows:
-            self._table.add(
+        if self._unwritten:
+            self._part = self._table.add(
                 [row.arch_index for row in self._rows],
                 [row.score for row in self._rows],
                 [row.seconds for row in self._rows],
+                instead_of=self._part,
             )
-            self._rows = []
+            self._unwritten = False
+            if len(self._rows) >= _ROWS_A_PART:
+                self._rows, self._part = [], None
         self._written = time.monotonic()

@@ -92,19 +92,35 @@ class ScoreTable:
         """
         write_json(self.folder / "_table.json", {**self.identity, "made_by": f"nas-exp {nas_exp.__version__}"})
 
-    def add(self, arch_index: Sequence[int], score: Sequence[float], seconds: Sequence[float]) -> None:
-        """Write scores as one more part, sorted by architecture, to a table that has been prepared.
+    def add(
+        self,
+        arch_index: Sequence[int],
+        score: Sequence[float],
+        seconds: Sequence[float],
+        *,
+        instead_of: Path | None = None,
+    ) -> Path:
+        """Write scores as one more part, sorted by architecture, to a table that has been prepared; return the part.
+
+        Args:
+            arch_index: the architectures.
+            score: their scores.
+            seconds: what each took.
+            instead_of: a part whose scores are all among these, which is then removed.
 
         Raises:
             OSError: the folder cannot be written to.
         """
         order = np.argsort(np.asarray(arch_index), kind="stable")
-        _write_part(
+        part = _write_part(
             self.folder,
             np.asarray(arch_index, dtype=np.int32)[order],
             np.asarray(score, dtype=np.float64)[order],
             np.asarray(seconds, dtype=np.float32)[order],
         )
+        if instead_of is not None and instead_of != part:
+            instead_of.unlink(missing_ok=True)
+        return part
 
     def copy_shipped(self, arch_index: Sequence[int]) -> None:
         """Copy to the writable folder those of some scores that the package ships and the folder lacks.
