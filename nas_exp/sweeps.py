@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_exp.atomic import replacing, write_json
-from nas_exp.digests import is_whole, sealed
+from nas_exp.digests import SEAL, is_whole, sealed
 from nas_exp.errors import InputError
 from nas_exp.locks import alone
 from nas_exp.tasks import Summary, all_keys
@@ -222,7 +222,9 @@ def read_summary(folder: Path) -> Summary | None:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    return summary if isinstance(summary, dict) and is_whole(summary, result_files(folder)) else None
+    if not isinstance(summary, dict) or not is_whole(summary, result_files(folder)):
+        return None
+    return {key: value for key, value in summary.items() if key != SEAL}
 
 
 def result_files(folder: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from nas_exp.digests import SEAL
 from nas_exp.tasks import Summary, all_keys
 
 _HEADINGS = {
@@ -19,7 +18,7 @@ _HEADINGS = {
         for accuracy in ("test", "val")
     },
 }
-_HIDDEN = ("task", "job", "config_hash", "version", SEAL)
+_HIDDEN = ("task", "job", "config_hash", "version")
 _LONG = ("best_arch_str", "table")
 """Too wide for a column: shown below the table when there is one row, left to results.csv when there are many."""
 
