@@ -42,7 +42,7 @@ def test_a_configuration_is_that_of_the_command_line(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("metric=sinflow", "metric=sinflow: unknown; the choices are grad_norm, naswot, relu, synflow, val_acc"),
+        ("metric=sinflow", "metric=sinflow: unknown; the choices are epe_nas, fisher"),
         ("algo.N=0", "algo.N=0: expected at least 1"),
         ("algo.Q=1", "algo.Q"),
         ("=", "="),
