@@ -1,5 +1,6 @@
 """`zico`: how steadily different mini-batches pull at the weights of an untrained network."""
 
+import math
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -54,5 +55,5 @@ def inverse_variation(gradients: Sequence[Sequence[Tensor]]) -> float:
         mean, deviation = g.abs().mean(0), g.std(0, correction=0)
         total = float((mean / deviation)[deviation > 0].sum())
         if total > 0:
-            score += torch.tensor(total).double().log().item()
+            score += math.log(total)
     return score
