@@ -163,6 +163,7 @@ class CellNetwork:
         observe: Observer | None = None,
         convolve: Callable[..., Tensor] = functional.conv2d,
         combine: Combine = normalised_sum,
+        rectify: Callable[..., Tensor] = functional.relu,
         after_block: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         """Map images (B, 3, H, W) to what the classifier sees, (B, 4C).
@@ -173,9 +174,10 @@ class CellNetwork:
             observe: is shown the output of every ReLU.
             convolve: stands for `torch.nn.functional.conv2d`.
             combine: stands for BatchNorm and addition.
+            rectify: stands for `torch.nn.functional.relu`.
             after_block: is applied to what each block hands to the next.
         """
-        walk = _Walk(self.cell, weights, observe, convolve, combine)
+        walk = _Walk(self.cell, weights, observe, convolve, combine, rectify)
         x = combine([walk.convolution(images, (0, 0, 3))], [])
         for block in range(1, self._last):
             x = walk.reduction(x, block) if block % (self.N + 1) == 0 else walk.cell(x, block)
@@ -196,12 +198,13 @@ class _Walk:
     observe: Observer | None
     convolve: Callable[..., Tensor]
     combine: Combine
+    rectify: Callable[..., Tensor]
 
     def convolution(self, x: Tensor, position: Position, stride: int = 1) -> Tensor:
         return self.convolve(x, self.weights[position], stride=stride, padding=position[2] // 2)
 
     def relu(self, x: Tensor, edges: int, *, in_place: bool = False) -> Tensor:
-        rectified = functional.relu(x, inplace=in_place)
+        rectified = self.rectify(x, inplace=in_place)
         if self.observe is not None:
             self.observe(rectified, edges)
         return rectified

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from nas_exp.arguments import AtLeast, find, keywords
@@ -28,14 +30,15 @@ class Metric:
     """A metric as configured.
 
     `input` says where scores come from: `images` and `ones` feed an untrained network, `benchmark` reads accuracies
-    that training has brought about; the fields that do not apply are None. `network` says what the function is given:
+    that training has brought about, and `members` stands for other metrics, each with an input of its own; the fields
+    that do not apply are None. `network` says what the function is given:
     `cells`, a fast `nas_exp.cells.CellNetwork`; `live_cells`, the same without the ReLUs of convolutions that lead
     nowhere; or `modules`, the same network as a `torch.nn.Module`. `same_as` names the function of another metric that
     gives the same scores in this space: the two share score tables.
     """
 
     name: str
-    target: str
+    target: str | None
     input: str
     network: str | None = None
     same_as: str | None = None
@@ -91,6 +94,8 @@ class Config:
     task: Call
     dataset: DatasetNode
     metric: Metric
+    members: tuple[Metric, ...]
+    """Of a metric that stands for many, those; else none."""
     algo: Call
     benchmark: BenchmarkCall
     network: NetworkNode
@@ -117,6 +122,7 @@ _INPUTS = {  # the common keys that a metric of each kind must have
     "images": ("network", "batch_size", "dtype", "seed", "version"),
     "ones": ("network", "dtype", "seed", "version"),
     "benchmark": (),
+    "members": (),
 }
 _CHOICES = {"input": tuple(_INPUTS), "network": ("cells", "live_cells", "modules"), "dtype": ("float32", "float64")}
 
@@ -146,11 +152,13 @@ def check(node: DictConfig) -> Config:
     if values["rerun"] not in RERUN:
         raise InputError(f"rerun={values['rerun']}: the choices are {', '.join(RERUN)}")
     _check_paths(values)
+    metric, members = _metric(values["metric"]), _members(node, values["metric"])
     task = _call(values["task"], "task")
     return Config(
         task=task,
         dataset=DatasetNode(**values["dataset"]),
-        metric=_metric(values["metric"]),
+        metric=metric,
+        members=tuple(_metric(member) for member in members),
         algo=_call(values["algo"], "algo"),
         benchmark=_benchmark(values),
         network=NetworkNode(**values["network"]),
@@ -162,7 +170,7 @@ def check(node: DictConfig) -> Config:
         sweep=None if values["sweep"] is None else Path(values["sweep"]).expanduser(),
         rerun=values["rerun"],
         dry_run=values["dry_run"],
-        hash=_hash(values, store_of(task.function)),
+        hash=_hash({**values, "members": members} if members else values, store_of(task.function)),
     )
 
 
@@ -227,7 +235,33 @@ def _check_paths(values: dict[str, Any]) -> None:
             raise InputError(f"paths.{name}: found an empty path; expected a folder")
 
 
+def _members(node: DictConfig, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the values of the metrics that a metric stands for, as conf/metric/ and the job's other keys have them."""
+    if values.get("input") != "members":
+        return []
+    loader = GlobalHydra.instance().config_loader()
+    choices = [name for name in loader.get_group_options("metric") if name != values["name"]]
+    found = []
+    for name in values["members"]:
+        if name not in choices:
+            raise InputError(f"metric.members: {name} is not a metric; the choices are {', '.join(choices)}")
+        file = loader.load_configuration(f"metric/{name}", overrides=[], run_mode=RunMode.RUN)
+        job = OmegaConf.masked_copy(node, [str(key) for key in node if key not in ("metric", "hydra")])
+        with open_dict(job):
+            job.metric = file.metric
+        member: dict[str, Any] = OmegaConf.to_container(job.metric, resolve=True)  # type: ignore[assignment]
+        if member.get("input") in ("benchmark", "members"):
+            raise InputError(f"metric.members: {name} is not computed from a network; expected metrics that are")
+        for key in ("batch_size", "seed"):
+            if values[key] is not None and member.get(key) is not None:
+                member[key] = values[key]
+        found.append(member)
+    return found
+
+
 def _metric(values: dict[str, Any]) -> Metric:
+    if values.get("input") == "members":
+        return _many(**keywords(_many, values, "metric"))
     if not isinstance(values.get("_target_"), str):
         raise InputError("metric._target_: missing; expected what conf/metric/ has")
     common = {field.name for field in dataclasses.fields(Metric)} - {"arguments", "target"}
@@ -242,6 +276,20 @@ def _metric(values: dict[str, Any]) -> Metric:
             raise InputError(f"metric.{key}: missing; metrics with input={metric.input} need it")
     # a sweep may set the batch size for its image metrics; it says nothing about the others
     return metric if metric.input == "images" else dataclasses.replace(metric, batch_size=None)
+
+
+def _many(
+    *,
+    name: str,
+    input: str,  # noqa: A002
+    members: list[str],
+    batch_size: Annotated[int | None, AtLeast(2)],
+    seed: Annotated[int | None, AtLeast(0)],
+) -> Metric:
+    """Return a metric that stands for others."""
+    if not members:
+        raise InputError("metric.members=[]: expected at least one metric, as metric.members=[snip,zico]")
+    return Metric(name=name, target=None, input=input, batch_size=batch_size, seed=seed)
 
 
 def _hash(values: dict[str, Any], store: str | None) -> str:

@@ -46,15 +46,28 @@ class LiveTable:
             OSError: the table cannot be written to, which is found out first.
             InputError: the device is not there, or the metric's parameters are wrong.
         """
+        self.prepare()
+        for chunk in compute(self._work, arch_index, n_jobs=self._n_jobs):
+            self.keep(chunk)
+            yield chunk
+
+    def prepare(self) -> None:
+        """Find out whether the table can be written to, before anything is computed for it.
+
+        Raises:
+            OSError: it cannot.
+        """
         if not self._prepared:
             self._table.prepare()
             self._prepared = True
-        for chunk in compute(self._work, arch_index, n_jobs=self._n_jobs):
-            self._rows += chunk
+
+    def keep(self, scored: Sequence[Scored]) -> None:
+        """Take in scores that were computed, for the next time that the table is written."""
+        if scored:
+            self._rows += scored
             self._unwritten = True
-            if time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
-                self._write()
-            yield chunk
+        if time.monotonic() - self._written > _SECONDS_BETWEEN_WRITES:
+            self._write()
 
     def read(self) -> Scores | None:
         """Read what the table holds by now, others' scores included; None if it was read a moment ago."""

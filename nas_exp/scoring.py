@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,16 +50,25 @@ class Scored:
     seconds: float
 
 
-def plan(config: Config) -> tuple[ScoreTable, Work | None]:
+def plan(config: Config, *, read: Callable[[Config], MiniBatch] | None = None) -> tuple[ScoreTable, Work | None]:
     """Return the score table that a configuration means, and how to compute what it lacks.
 
     The work is None when the metric needs images and none are at hand: then the table is the shipped one, if any.
 
+    Args:
+        config: the configuration.
+        read: stands for `read_mini_batch`.
+
     Raises:
-        InputError: the metric is not computed at all, the images cannot be read, or there are none and no shipped table
-            to do without them.
+        InputError: the metric is many or not computed at all, the images cannot be read, or there are none and no
+            shipped table to do without them.
     """
     metric, dataset = config.metric, config.dataset
+    if config.members:
+        raise InputError(
+            f"metric={metric.name}: stands for many metrics, which only task=score takes at once; "
+            f"expected one of them, as metric={config.members[0].name}"
+        )
     if metric.input == "benchmark":
         raise InputError(f"metric={metric.name}: comes from the benchmark; there is nothing to compute")
     identity: dict[str, Any] = {
@@ -88,10 +97,30 @@ def plan(config: Config) -> tuple[ScoreTable, Work | None]:
                     "these parameters; expected the folder that holds the images"
                 )
             return ScoreTable(config.scores, shipped), None
-        images = read_mini_batch(config)
+        images = (read or read_mini_batch)(config)
         identity["images"] = images.digest
     size = {**dataclasses.asdict(config.network), "num_classes": dataset.num_classes}
     return ScoreTable(config.scores, identity), Work(metric, size, dataset.image_size, images, config.device)
+
+
+def plan_all(config: Config) -> list[tuple[ScoreTable, Work | None]]:
+    """Return what `plan` does for each metric that a configuration means, and each score table once.
+
+    Raises:
+        InputError: as `plan` does.
+    """
+    if not config.members:
+        return [plan(config)]
+    batches: dict[tuple[int | None, int | None], MiniBatch] = {}
+
+    def read(member: Config) -> MiniBatch:
+        key = member.metric.batch_size, member.metric.seed
+        if key not in batches:
+            batches[key] = read_mini_batch(member)
+        return batches[key]
+
+    plans = [plan(dataclasses.replace(config, metric=metric, members=()), read=read) for metric in config.members]
+    return list({table.folder: (table, work) for table, work in reversed(plans)}.values())[::-1]
 
 
 def read_mini_batch(config: Config) -> MiniBatch:
@@ -106,21 +135,40 @@ def read_mini_batch(config: Config) -> MiniBatch:
     return mini_batch(images, size=metric.batch_size, seed=metric.seed, mean=dataset.mean, std=dataset.std)
 
 
-def forecast(table: ScoreTable, work: Work, arch_index: Sequence[int], *, n_jobs: int) -> tuple[int, float | None]:
+def forecast(
+    tables: Sequence[ScoreTable], works: Sequence[Work], arch_index: Sequence[Sequence[int]], *, n_jobs: int
+) -> tuple[int, float | None]:
     """Return how many networks have to be computed for some architectures, and how many seconds that should take.
 
-    The seconds are those of like networks, computed before or shipped; None where there are none.
+    The seconds are those of like networks, computed before or shipped; None where there are none. Of works that share
+    a pass, which each of them counts in full, the longest counts.
+
+    Args:
+        tables: those of the works.
+        works: metrics and what they see.
+        arch_index: for each work, what it is to score.
+        n_jobs: processes.
     """
     import joblib
 
-    groups = equal_networks(work.metric, arch_index)
-    seconds = table.expected_seconds()
-    found = seconds[list(groups)]
-    if np.isnan(found).all():
-        found = seconds
-    if np.isnan(found).all():
-        return len(groups), None
-    return len(groups), float(np.nanmean(found)) * len(groups) / min(joblib.effective_n_jobs(n_jobs), len(groups))
+    networks: set[int] = set()
+    longest: dict[object, float] = {}
+    for number, (table, work, archs) in enumerate(zip(tables, works, arch_index, strict=True)):
+        if not archs:
+            continue
+        groups = equal_networks(work.metric, archs)
+        networks.update(groups)
+        seconds = table.expected_seconds()
+        found = seconds[list(groups)]
+        if np.isnan(found).all():
+            found = seconds
+        expected = np.nan if np.isnan(found).all() else float(np.nanmean(found)) * len(groups)
+        key = _sharing(work, with_pass=True) or number
+        longest[key] = float(np.maximum(longest.get(key, 0.0), expected))  # NaN wins
+    total = sum(longest.values())
+    if np.isnan(total):
+        return len(networks), None
+    return len(networks), total / max(1, min(joblib.effective_n_jobs(n_jobs), len(networks)))
 
 
 def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[list[Scored]]:
@@ -136,10 +184,34 @@ def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[l
     Raises:
         InputError: the device is not there, or the metric's parameters are wrong.
     """
-    groups = list(equal_networks(work.metric, arch_index).items())
+    for (scored,) in compute_together([work], [arch_index], n_jobs=n_jobs):
+        yield scored
+
+
+def compute_together(
+    works: Sequence[Work], arch_index: Sequence[Sequence[int]], *, n_jobs: int
+) -> Iterator[list[list[Scored]]]:
+    """Score architectures by several metrics and yield results, a chunk at a time, a list for each metric.
+
+    Metrics that say from which pass they are computed share it. Each counts with the time that it would have taken
+    alone: all of the pass that it needs, whoever else needed it, and its own computation from that.
+
+    Args:
+        works: the metrics and what they see, as `compute` takes one.
+        arch_index: for each metric, what to score by it.
+        n_jobs: processes.
+
+    Raises:
+        InputError: the device is not there, or a metric's parameters are wrong.
+    """
+    by_network: dict[int, _Group] = {}
+    for number, (work, archs) in enumerate(zip(works, arch_index, strict=True)):
+        for first, group in equal_networks(work.metric, archs).items():
+            by_network.setdefault(first, {})[number] = group
+    groups = list(by_network.items())
     if n_jobs == 1 or len(groups) == 1:
-        for group in groups:
-            yield _score_groups(work, [group])
+        for one in groups:
+            yield _score_groups(works, [one])
         return
     import joblib
 
@@ -147,7 +219,11 @@ def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[l
     chunks = [groups[start : start + chunk] for start in range(0, len(groups), chunk)]
     # a mini-batch is copied to its process in a millisecond; in a temporary file, a full disk would be in its way
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs", max_nbytes=None)
-    yield from parallel(joblib.delayed(_score_groups)(work, chunk) for chunk in chunks)
+    yield from parallel(joblib.delayed(_score_groups)(works, chunk) for chunk in chunks)
+
+
+_Group = dict[int, list[int]]
+"""By the number of a work, the architectures that are one network to it."""
 
 
 def equal_networks(metric: Metric, arch_index: Sequence[int]) -> dict[int, list[int]]:
@@ -166,15 +242,44 @@ def equal_networks(metric: Metric, arch_index: Sequence[int]) -> dict[int, list[
     return groups
 
 
-def _score_groups(work: Work, groups: Sequence[tuple[int, Sequence[int]]]) -> list[Scored]:
-    scored = []
+def _score_groups(works: Sequence[Work], groups: Sequence[tuple[int, _Group]]) -> list[list[Scored]]:
+    scored: list[list[Scored]] = [[] for _ in works]
     for first, group in groups:
-        start = time.perf_counter()
-        score = float(evaluate(work, first))
-        # rounded as tables store it, so that a search costs the same whether it computes or reads
-        seconds = float(np.float32(time.perf_counter() - start))
-        scored += [Scored(arch, score, seconds) for arch in group]
+        for number, score, seconds in _scores(works, list(group), first):
+            # rounded as tables store it, so that a search costs the same whether it computes or reads
+            scored[number] += [Scored(arch, score, float(np.float32(seconds))) for arch in group[number]]
     return scored
+
+
+def _scores(works: Sequence[Work], wanted: Sequence[int], arch: int) -> Iterator[tuple[int, float, float]]:
+    """Yield, for the works of some numbers, the number, the score of an architecture and the seconds that it took."""
+    prepared = _prepare(_Works(works))
+    sharing: dict[object, list[int]] = {}
+    for number in wanted:
+        sharing.setdefault(prepared[number].sharing or number, []).append(number)
+    for numbers in sharing.values():
+        start = time.perf_counter()
+        if len(numbers) == 1:
+            (number,) = numbers
+            score = float(_evaluate(works[number], prepared[number], arch))
+            yield number, score, time.perf_counter() - start
+            continue
+        from nas_exp.metrics.passes import run_passes
+
+        metrics = [works[number].metric for number in numbers]
+        dead_relus = any(metric.dead_relus for metric in metrics)
+        network = _network(works[numbers[0]], prepared[numbers[0]], arch, dead_relus=dead_relus)
+        building = time.perf_counter() - start
+        options: dict[Any, dict[str, bool]] = {}
+        for number in numbers:
+            options.setdefault(prepared[number].function.run, {}).update(prepared[number].function.options)
+        found = run_passes(network, prepared[numbers[0]].batch, options)
+        for number in numbers:
+            function, arguments = prepared[number].function, prepared[number].arguments
+            yielded, seconds = found[function.run]
+            start = time.perf_counter()
+            score = float(function.of(yielded, **arguments))
+            yield number, score, building + seconds + time.perf_counter() - start
 
 
 def evaluate(work: Work, arch: int) -> Any:
@@ -183,59 +288,113 @@ def evaluate(work: Work, arch: int) -> Any:
     Raises:
         InputError: the device is not there, or the function's parameters are wrong.
     """
-    function, arguments, batch, dtype = _prepare(_WorkKey(work))
-    spec, seed = spec_of_index(arch), work.metric.seed
+    (prepared,) = _prepare(_Works([work]))
+    return _evaluate(work, prepared, arch)
+
+
+def _evaluate(work: Work, prepared: "_Prepared", arch: int) -> Any:
+    network = _network(work, prepared, arch, dead_relus=work.metric.dead_relus)
+    return prepared.function(network, prepared.batch, **prepared.arguments)
+
+
+def _network(work: Work, prepared: "_Prepared", arch: int, *, dead_relus: bool) -> Any:
+    spec, seed, device = spec_of_index(arch), work.metric.seed, prepared.batch.images.device
     assert seed is not None
     if work.metric.network != "modules":
         from nas_exp.cells import CellNetwork, draw_weights
 
-        weights = draw_weights(seed, **work.network, dtype=dtype, device=str(batch.images.device))
-        cells = CellNetwork(spec, weights, N=work.network["N"], dead_relus=work.metric.dead_relus)
-        return function(cells, batch, **arguments)
+        weights = draw_weights(seed, **work.network, dtype=prepared.dtype, device=str(device))
+        return CellNetwork(spec, weights, N=work.network["N"], dead_relus=dead_relus)
     from nas_exp.network import Network, initialise
 
     network = Network(spec, **work.network)
     initialise(network, seed)
-    return function(network.to(device=batch.images.device, dtype=dtype), batch, **arguments)
+    return network.to(device=device, dtype=prepared.dtype)
 
 
-class _WorkKey:
-    """A hashable handle of a work, for the cache below: equal only to a handle of the same object."""
+class _Works:
+    """A hashable handle of works, for the cache below: equal only to a handle of the same objects."""
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
+    def __init__(self, works: Sequence[Work]) -> None:
+        self.works = tuple(works)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _WorkKey) and self.work is other.work
+        return (
+            isinstance(other, _Works)
+            and len(self.works) == len(other.works)
+            and all(own is others for own, others in zip(self.works, other.works, strict=True))
+        )
 
     def __hash__(self) -> int:
-        return id(self.work)
+        return hash(tuple(map(id, self.works)))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What all architectures of a chunk share of a work."""
+
+    function: Any
+    arguments: dict[str, Any]
+    batch: "Batch"
+    """On the device; works with equal mini-batches have the same object."""
+    dtype: Any
+    sharing: tuple[object, ...] | None
+    """As `_sharing` finds it."""
 
 
 @functools.lru_cache(maxsize=1)
-def _prepare(handle: _WorkKey) -> tuple[Any, dict[str, Any], "Batch", Any]:
-    """Do once what all architectures of a chunk share: the function, its input on the device, the thread count."""
+def _prepare(handle: _Works) -> list[_Prepared]:
+    """Do once what all architectures of a chunk share: functions, their input on the device, the thread count."""
+    import torch
+
+    # One thread a process: parallelism is over architectures, and a score must not depend on the number of cores.
+    torch.set_num_threads(1)
+    _keep_freed_memory()
+    batches: dict[object, Batch] = {}
+    prepared = []
+    for work in handle.works:
+        metric = work.metric
+        function = find(metric.target, "metric._target_")
+        arguments = keywords(function, metric.arguments, "metric")
+        key = getattr(work.images, "digest", None), metric.dtype
+        if key not in batches:
+            batches[key] = _batch(work)
+        dtype = getattr(torch, str(metric.dtype))
+        prepared.append(_Prepared(function, arguments, batches[key], dtype, _sharing(work)))
+    return prepared
+
+
+def _sharing(work: Work, *, with_pass: bool = False) -> tuple[object, ...] | None:
+    """Return what is equal for works that may share passes on a network; None for one that runs its own.
+
+    Args:
+        work: the work.
+        with_pass: whether the pass has to be the same, too.
+    """
+    from nas_exp.metrics.passes import PassMetric
+
+    function, metric = find(work.metric.target, "metric._target_"), work.metric
+    if not isinstance(function, PassMetric):
+        return None
+    shared = getattr(work.images, "digest", None), metric.dtype, metric.seed, metric.network == "modules"
+    return (function.run, *shared) if with_pass else shared
+
+
+def _batch(work: Work) -> "Batch":
     import torch
 
     from nas_exp.layers import memory_format
     from nas_exp.metrics import Batch
 
-    work = handle.work
-    device = resolve(work.device)
-    # One thread a process: parallelism is over architectures, and a score must not depend on the number of cores.
-    torch.set_num_threads(1)
-    _keep_freed_memory()
-    function = find(work.metric.target, "metric._target_")
-    arguments = keywords(function, work.metric.arguments, "metric")
-    dtype = getattr(torch, str(work.metric.dtype))
     if work.images is None:
         images = torch.ones(1, 3, work.image_size, work.image_size)
         labels = torch.zeros(1, dtype=torch.int64)
     else:
         images, labels = torch.tensor(work.images.images), torch.tensor(work.images.labels)
-    images = images.to(device=device, dtype=dtype)
+    device = resolve(work.device)
+    images = images.to(device=device, dtype=getattr(torch, str(work.metric.dtype)))
     images = images.contiguous(memory_format=memory_format(images))
-    return function, arguments, Batch(images, labels.to(device)), dtype
+    return Batch(images, labels.to(device))
 
 
 def _keep_freed_memory() -> None:

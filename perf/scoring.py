@@ -1,11 +1,14 @@
-"""How fast architectures are scored: `python perf/scoring.py [--archs N] [--json FILE] [--profile METRIC]`.
+"""How fast architectures are scored: `python perf/scoring.py [--archs N] [--json FILE] [--suite | --profile METRIC]`.
 
 Measures, in one run and on the same random architectures (batch 128, CIFAR-10 shapes): the plain forms of the metrics
 on two threads, our convolutions alone, and ours in one process and in two, one thread each. Prints medians and ratios.
-Run it on a machine that does nothing else. With --profile it prints instead where the time of one metric goes.
+Then the metrics of `metric=suite`, each alone and all together, on fewer architectures with batches of 64: wall and
+processor time of one thread. Run it on a machine that does nothing else. With --suite it measures that alone, with
+--profile it prints instead where the time of one metric goes.
 """
 
 import argparse
+import dataclasses
 import json
 import platform
 import resource
@@ -31,7 +34,7 @@ from nas_exp.config import Metric  # noqa: E402
 from nas_exp.images import MiniBatch  # noqa: E402
 from nas_exp.metrics import Batch  # noqa: E402
 from nas_exp.network import Network, initialise  # noqa: E402
-from nas_exp.scoring import Work, compute  # noqa: E402
+from nas_exp.scoring import Work, compute, compute_together  # noqa: E402
 from nas_exp.space import NOR_CONV_3X3, SIZE, index_of_spec, spec_of_index  # noqa: E402
 from perf import reference  # noqa: E402
 
@@ -43,6 +46,8 @@ PLAIN: dict[str, list[tuple[str, Callable[[Any, Batch], float]]]] = {
     "synflow": [("backward", reference.synflow)],
     "grad_norm": [("backward", reference.grad_norm)],
 }
+SUITE_BATCH_SIZE = 64
+SUITE_ARCHS = 10
 REPEATS = {"synflow": 10}
 """Where all architectures together take too short a time to be measured once."""
 
@@ -55,11 +60,16 @@ def main() -> None:
     parser.add_argument("--archs", type=int, default=24, help="how many random architectures (24)")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     parser.add_argument("--profile", choices=PLAIN, help="print where the time of this metric goes, and nothing else")
+    parser.add_argument("--suite", action="store_true", help="measure the metrics of metric=suite, and nothing else")
     arguments = parser.parse_args()
     archs = random_architectures(arguments.archs)
     batch = random_batch()
     if arguments.profile:
         profile(work(arguments.profile, batch), archs)
+        return
+    suite = measure_suite(archs[:SUITE_ARCHS])
+    if arguments.suite:
+        report_suite(suite)
         return
     ours = {metric: work(metric, batch) for metric in PLAIN}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
@@ -75,8 +85,9 @@ def main() -> None:
     floors["naswot"] = floors["relu"]
     rows = [summarise(metric, plain[metric], single[metric], pair[metric], floors.get(metric)) for metric in PLAIN]
     report(rows, memory, len(archs))
+    report_suite(suite)
     if arguments.json:
-        figures = {"rows": rows, "peak_mb": memory, "archs": archs}
+        figures = {"rows": rows, "peak_mb": memory, "archs": archs, "suite": suite}
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
@@ -86,26 +97,63 @@ def random_architectures(count: int) -> list[int]:
     return list(dict.fromkeys(drawn.tolist()))[:count]
 
 
-def random_batch() -> MiniBatch:
+def random_batch(size: int = BATCH_SIZE) -> MiniBatch:
     """Draw images of the right shape; what is on them makes no difference to the time."""
     rng = np.random.default_rng(0)
-    images = rng.standard_normal((BATCH_SIZE, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=np.float32)
-    return MiniBatch(images, rng.integers(0, 10, BATCH_SIZE), digest="random")
+    images = rng.standard_normal((size, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=np.float32)
+    return MiniBatch(images, rng.integers(0, 10, size), digest="random")
 
 
 def work(name: str, batch: MiniBatch) -> Work:
     """Return what scoring with the metric of that name in conf/ means."""
     node: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "conf/metric" / f"{name}.yaml"))
-    target = node.pop("_target_")
-    metric = Metric(**{**node, "target": target, "seed": 0})
+    node |= {"target": node.pop("_target_"), "seed": 0}
+    own = {key: node.pop(key) for key in list(node) if key not in {field.name for field in dataclasses.fields(Metric)}}
+    metric = Metric(**node, arguments=own)
     return Work(metric, SIZES, IMAGE_SIZE, batch if metric.input == "images" else None, "cpu")
+
+
+def measure_suite(archs: list[int]) -> list[Row]:
+    """Return seconds a network of each metric of `metric=suite`, alone, and of all together, equal mini-batches given.
+
+    Wall time, and the time of the processor, which other work on the machine does not add to.
+    """
+    batch = random_batch(SUITE_BATCH_SIZE)
+    members: Any = OmegaConf.load(ROOT / "conf/metric/suite.yaml").members
+    works = {name: work(name, batch) for name in members if name != "naswot"}  # which is relu's table
+    images = {name: each for name, each in works.items() if each.images is not None}
+    rows = []
+    together = {"images": [*images.values()], "all": [*works.values()]}
+    for name, some in ({name: [each] for name, each in works.items()} | together).items():
+        warm_up_together(some)
+        wall, processor = time.perf_counter(), time.process_time()
+        for _ in compute_together(some, [archs] * len(some), n_jobs=1):
+            pass
+        wall, processor = time.perf_counter() - wall, time.process_time() - processor
+        rows.append({"metric": name, "seconds": wall / len(archs), "processor_seconds": processor / len(archs)})
+    return rows
+
+
+def report_suite(rows: list[Row]) -> None:
+    """Print what each metric takes alone, and what all take together."""
+    print(f"{SUITE_ARCHS} random architectures, batch {SUITE_BATCH_SIZE}, one thread; seconds a network")
+    names = {"images": "together, of images", "all": "together, all"}
+    for row in rows:
+        name = names.get(row["metric"], row["metric"])
+        print(f"{name:<20} {row['seconds']:6.2f} s, {row['processor_seconds']:6.2f} s of the processor")
+
+
+def warm_up_together(works: list[Work]) -> None:
+    """Import, draw the weights, and score the largest network with all metrics at once."""
+    largest = [index_of_spec((NOR_CONV_3X3,) * 6)]
+    for _ in range(2):  # so that memory has its final size
+        list(compute_together(works, [largest] * len(works), n_jobs=1))
 
 
 def warm_up(works: list[Work]) -> None:
     """Import, draw the weights, and score the largest network with each metric."""
     for each in works:
-        for _ in range(2):  # the largest network, so that memory has its final size
-            list(compute(each, [index_of_spec((NOR_CONV_3X3,) * 6)], n_jobs=1))
+        warm_up_together([each])
 
 
 def profile(each: Work, archs: list[int]) -> None:

@@ -93,6 +93,14 @@ def works(archive: Path | None) -> list[Work]:
     found = [
         Work("scoring", (*run, "task=score", "task.limit=4000", "network.C=8", "network.N=3", "n_jobs=2"), scores),
         Work(
+            "suite",
+            (
+                *(*run, "task=score", "metric=suite", "metric.members=[synflow,log_synflow,l2_norm]", "n_jobs=2"),
+                *("task.limit=1500", "network.C=8", "network.N=2"),
+            ),
+            scores,
+        ),
+        Work(
             "sweep",
             (*run, "-m", "algo=rs,rea", "algo.N=30", "seed=range(0,12)", "runs=2", "name=killed", *small),
             jobs,

@@ -2,19 +2,19 @@
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from nas_exp.cells import CellNetwork
-from nas_exp.metrics import Batch
-from nas_exp.metrics.backward import input_gradients
+from nas_exp.metrics.backward import ImageGradients, image_gradients
 from nas_exp.metrics.jacob_cov import correlate
+from nas_exp.metrics.passes import computed_from
 
 _K = 1e-5  # of the paper: keeps the logarithm finite where two images are not correlated
 _MANY = 100
 """Beyond so many classes there are too few images of each to add up, and classes are compared with each other."""
 
 
-def epe_nas(network: nn.Module | CellNetwork, batch: Batch) -> float:
+@computed_from(image_gradients)
+def epe_nas(found: ImageGradients) -> float:
     """Return the score of the correlations between images of the same class.
 
     As in `jacob_cov`, what is correlated are the gradients of the sum of the logits with respect to each image. With R
@@ -26,16 +26,7 @@ def epe_nas(network: nn.Module | CellNetwork, batch: Batch) -> float:
     Source: Lopes et al., *EPE-NAS: Efficient Performance Estimation Without Training for Neural Architecture Search*
     (2021), equations 2 to 5, with the details of the authors' code, which NASLib has.
     """
-    gradients = input_gradients(network, batch.images)
-    return score_of_classes(gradients, batch.labels, num_classes(network))
-
-
-def num_classes(network: nn.Module | CellNetwork) -> int:
-    """Return the width of a network's logits."""
-    if isinstance(network, CellNetwork):
-        return len(network.weights[network.layers()[-1]])
-    *_, classifier = [module for module in network.modules() if isinstance(module, nn.Linear)]
-    return classifier.out_features
+    return score_of_classes(found.gradients, found.labels, found.num_classes)
 
 
 def score_of_classes(gradients: Tensor, labels: Tensor, num_classes: int) -> float:

@@ -27,12 +27,22 @@ def hamming_kernel(
         images: (B, 3, H, W).
         relus: the ReLUs of a module whose units count; by default all of the network.
     """
-    codes = _PackedCodes() if images.device.type == "cpu" else _CodeProducts()
+    codes = codes_of(images)
     with torch.no_grad():
         if isinstance(network, CellNetwork):
             network(images, observe=codes.add)
         else:
             _watch(network, images, relus, codes)
+    return agreements(codes, images)
+
+
+def codes_of(images: Tensor) -> "Codes":
+    """Return what collects the codes of images as a network's ReLUs are computed, and holds none yet."""
+    return _PackedCodes() if images.device.type == "cpu" else _CodeProducts()
+
+
+def agreements(codes: "Codes", images: Tensor) -> Tensor:
+    """Return K_H of the codes that were collected of images."""
     return codes.units - codes.distances(len(images)).to(images.device)
 
 
@@ -54,7 +64,7 @@ def log_determinant(kernel: Tensor) -> float:
     return float(eigenvalues.log().sum())
 
 
-def _watch(network: nn.Module, images: Tensor, relus: Collection[nn.ReLU] | None, codes: "_Codes") -> None:
+def _watch(network: nn.Module, images: Tensor, relus: Collection[nn.ReLU] | None, codes: "Codes") -> None:
     if relus is None:
         relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
     handles = [relu.register_forward_pre_hook(lambda _, inputs: codes.add(inputs[0], 1)) for relu in relus]
@@ -65,7 +75,7 @@ def _watch(network: nn.Module, images: Tensor, relus: Collection[nn.ReLU] | None
             handle.remove()
 
 
-class _Codes(Protocol):
+class Codes(Protocol):
     """Collects the codes of ReLUs for their Hamming distances."""
 
     units: int

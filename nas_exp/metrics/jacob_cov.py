@@ -2,16 +2,16 @@
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from nas_exp.cells import CellNetwork
-from nas_exp.metrics import Batch
-from nas_exp.metrics.backward import input_gradients
+from nas_exp.metrics.backward import ImageGradients, image_gradients
+from nas_exp.metrics.passes import computed_from
 
 _K = 1e-5  # of the paper: keeps both terms finite where the correlation matrix is singular
 
 
-def jacob_cov(network: nn.Module | CellNetwork, batch: Batch) -> float:
+@computed_from(image_gradients)
+def jacob_cov(found: ImageGradients) -> float:
     """Return -Σ(log(λ + k) + 1/(λ + k)) over the eigenvalues λ of the correlations between images, k = 1e-5.
 
     What is correlated are the gradients of the sum of the logits with respect to each image, (B, 3HW). The best value,
@@ -22,7 +22,7 @@ def jacob_cov(network: nn.Module | CellNetwork, batch: Batch) -> float:
     al., *Zero-Cost Proxies for Lightweight NAS* (2021). It looks at the slopes of the logits; `naswot`, of the paper's
     last version, at the codes of the ReLUs.
     """
-    return score_of_correlations(input_gradients(network, batch.images))
+    return score_of_correlations(found.gradients)
 
 
 def score_of_correlations(gradients: Tensor) -> float:

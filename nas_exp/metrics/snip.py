@@ -1,13 +1,11 @@
 """`snip`: how much the loss would change if weights were taken away."""
 
-from torch import nn
-
-from nas_exp.cells import CellNetwork
-from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import LossGradients, loss_gradients
+from nas_exp.metrics.passes import computed_from
 
 
-def snip(network: nn.Module | CellNetwork, batch: Batch) -> float:
+@computed_from(loss_gradients)
+def snip(found: LossGradients) -> float:
     """Return Σ|θ ⊙ ∂L/∂θ| over the weights θ of convolutions and linear layers.
 
     L is the mean cross-entropy of the mini-batch. `plain` is the same sum without the absolute value, `synflow` the
@@ -17,9 +15,4 @@ def snip(network: nn.Module | CellNetwork, batch: Batch) -> float:
     divides by this sum; summed over the network as in Abdelfattah et al., *Zero-Cost Proxies for Lightweight NAS*
     (2021), section 3.2.
     """
-    return sum_of_saliences(loss_gradients(network, batch))
-
-
-def sum_of_saliences(found: LossGradients) -> float:
-    """Return Σ|θ ⊙ g| over the layers' weights θ and gradients g."""
     return float(sum((w * g).abs().sum().double() for w, g in zip(found.weights, found.gradients, strict=True)))

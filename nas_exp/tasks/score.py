@@ -1,6 +1,9 @@
-"""Fill a score table: one metric over the space, or a part of it."""
+"""Fill a score table, or those of several metrics: over the space, or a part of it."""
 
 import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +15,7 @@ from nas_exp.errors import InputError
 from nas_exp.live_table import LiveTable
 from nas_exp.progress import duration, progress
 from nas_exp.score_table import ScoreTable
-from nas_exp.scoring import equal_networks, forecast, plan
+from nas_exp.scoring import Work, compute_together, equal_networks, forecast, plan_all
 from nas_exp.space import SIZE
 from nas_exp.tasks import Summary
 
@@ -32,7 +35,9 @@ def run(
 ) -> Summary:
     """Compute the scores that the table lacks, in `config.n_jobs` processes. What is there already stays.
 
-    Scores that the package ships are copied, so that the user's own table holds all that was asked for.
+    A metric that stands for many fills the table of each, as if each were asked for alone, and computes what they share
+    once; the summary counts the scores of all. Scores that the package ships are copied, so that the user's own table
+    holds all that was asked for.
 
     Args:
         config: the metric and the dataset.
@@ -45,50 +50,87 @@ def run(
     Raises:
         InputError: the selection is wrong, or the images that the metric needs are not there.
     """
-    table, work = plan(config)
-    selected = _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards)
-    missing = _missing(table, selected)
-    if missing and work is None:
-        raise InputError(
-            f"dataset.root=null: metric={config.metric.name} needs images of {config.dataset.name}; "
-            "expected the folder that holds them"
-        )
-    log.info("%d of %d scores are there, %d to compute", len(selected) - len(missing), len(selected), len(missing))
-    if missing and work is not None:
-        networks, seconds = forecast(table, work, missing, n_jobs=config.n_jobs)
-        time = "an unknown time" if seconds is None else f"about {duration(seconds)}"
-        log.info("%d different networks are left, %s with n_jobs=%d", networks, time, config.n_jobs)
-        description = f"{config.metric.name} on {config.dataset.name}"
-        with (
-            LiveTable(table, work, n_jobs=config.n_jobs) as live,
-            progress(description, len(missing), "networks") as advance,
-        ):
-            for chunk in live.compute(missing):
-                advance(len(chunk))
-    table.copy_shipped(selected)
-    table.merge()
-    scores = table.read()
+    fillings = _fillings(config, archs=archs, limit=limit, shard=shard, shards=shards)
+    selected = fillings[0].selected
+    asked, lacking = len(selected) * len(fillings), sum(len(each.missing) for each in fillings)
+    log.info("%d of %d scores are there, %d to compute", asked - lacking, asked, lacking)
+    if lacking:
+        _fill([each for each in fillings if each.missing], config)
+    for each in fillings:
+        each.table.copy_shipped(selected)
+        each.table.merge()
+    scores = [each.table.read() for each in fillings]
     return {
         "dataset": config.dataset.name,
         "metric": config.metric.name,
         "selected": len(selected),
-        "computed": len(missing),
-        "scored": int(scores.known[selected].sum()),
-        "finite": int(np.isfinite(scores.score[selected]).sum()),
-        "seconds_mean": float(np.mean(scores.seconds[selected])) if selected else None,
-        "table": str(table.folder),
+        "computed": lacking,
+        "scored": sum(int(each.known[selected].sum()) for each in scores),
+        "finite": sum(int(np.isfinite(each.score[selected]).sum()) for each in scores),
+        "seconds_mean": float(np.mean([each.seconds[selected] for each in scores])) if selected else None,
+        "table": str(fillings[0].table.folder if not config.members else config.scores / config.dataset.name),
     }
+
+
+@dataclass(frozen=True)
+class _Filling:
+    """A score table, how to compute for it, and what it lacks of what is asked for."""
+
+    table: ScoreTable
+    work: Work | None
+    selected: list[int]
+    missing: list[int]
+
+
+def _fillings(
+    config: Config, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
+) -> list[_Filling]:
+    plans = plan_all(config)
+    metrics = config.members or (config.metric,)
+    selected = _selected(metrics, archs=archs, limit=limit, shard=shard, shards=shards)
+    return [_Filling(table, work, selected, _missing(table, selected)) for table, work in plans]
+
+
+def _fill(fillings: list[_Filling], config: Config) -> None:
+    tables, works = [each.table for each in fillings], []
+    for each in fillings:
+        if each.work is None:
+            raise InputError(
+                f"dataset.root=null: metric={each.table.identity['metric']} needs images of {config.dataset.name}; "
+                "expected the folder that holds them"
+            )
+        works.append(each.work)
+    missing = [each.missing for each in fillings]
+    networks, seconds = forecast(tables, works, missing, n_jobs=config.n_jobs)
+    time = "an unknown time" if seconds is None else f"about {duration(seconds)}"
+    log.info("%d different networks are left, %s with n_jobs=%d", networks, time, config.n_jobs)
+    with ExitStack() as stack:
+        lives = [
+            stack.enter_context(LiveTable(table, work, n_jobs=config.n_jobs))
+            for table, work in zip(tables, works, strict=True)
+        ]
+        for live in lives:
+            live.prepare()
+        # what is counted are networks of one metric, scores of many
+        unit = "scores" if config.members else "networks"
+        description = f"{config.metric.name} on {config.dataset.name}"
+        advance = stack.enter_context(progress(description, sum(map(len, missing)), unit))
+        for chunk in compute_together(works, missing, n_jobs=config.n_jobs):
+            for live, scored in zip(lives, chunk, strict=True):
+                live.keep(scored)
+            advance(sum(map(len, chunk)))
 
 
 def expected_seconds(
     config: Config, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
 ) -> float | None:
     """Return how long the scores should take that the table lacks; None if nothing says. Arguments are `run`'s."""
-    table, work = plan(config)
-    missing = _missing(table, _selected(config.metric, archs=archs, limit=limit, shard=shard, shards=shards))
-    if work is None or not missing:
+    fillings = _fillings(config, archs=archs, limit=limit, shard=shard, shards=shards)
+    lacking = [(each.table, each.work, each.missing) for each in fillings if each.work is not None and each.missing]
+    if not lacking:
         return 0.0
-    return forecast(table, work, missing, n_jobs=config.n_jobs)[1]
+    tables, works, missing = zip(*lacking, strict=True)
+    return forecast(tables, works, missing, n_jobs=config.n_jobs)[1]
 
 
 def select(archs: list[int] | None) -> list[int]:
@@ -108,7 +150,7 @@ def select(archs: list[int] | None) -> list[int]:
 
 
 def _selected(
-    metric: Metric, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
+    metrics: Sequence[Metric], *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
 ) -> list[int]:
     selected = select(archs)[:limit]
     if shard is None and shards is None:
@@ -117,8 +159,9 @@ def _selected(
         raise InputError(f"task.shard={shard} task.shards={shards}: expected both or neither")
     if shard >= shards:
         raise InputError(f"task.shard={shard}: expected 0 to {shards - 1}, as task.shards={shards}")
-    # whole groups, so that no two shards compute the same network
-    groups = list(equal_networks(metric, selected).values())
+    # whole groups, so that no two shards compute the same network; of several metrics, the groups of the one that can
+    # tell the fewest networks apart: the others' are parts of them
+    groups = min((list(equal_networks(metric, selected).values()) for metric in metrics), key=len)
     return sorted(arch for group in groups[shard::shards] for arch in group)
 
 

@@ -26,7 +26,7 @@ def expected_seconds(config: Config) -> float | None:
     if work is None or not len(missing):
         return 0.0
     N = config.algo.arguments.get("N")
-    _, seconds = forecast(table, work, missing.tolist(), n_jobs=config.n_jobs)
+    _, seconds = forecast([table], [work], [missing.tolist()], n_jobs=config.n_jobs)
     if seconds is None or not isinstance(N, int):
         return None
     # as if all runs drew at random; evolution meets less

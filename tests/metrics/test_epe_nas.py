@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from nas_exp.cells import cell_network_of
 from nas_exp.metrics import Batch
-from nas_exp.metrics.epe_nas import epe_nas, num_classes, score_of_classes
+from nas_exp.metrics.backward import Forward
+from nas_exp.metrics.epe_nas import epe_nas, score_of_classes
 from nas_exp.space import Spec
 from tests.metrics.backward_reference import image_gradients
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
@@ -56,8 +57,10 @@ def test_works_on_any_network() -> None:
 
 
 def test_both_forms_know_the_number_of_classes() -> None:
-    network = cell_network((3,) * 6, 0)
-    assert num_classes(network) == num_classes(cell_network_of(network)) == 10
+    network, batch = cell_network((3,) * 6, 0), random_batch(0)
+    assert [
+        Forward(form, batch, images=True).image_gradients().num_classes for form in (network, cell_network_of(network))
+    ] == [10, 10]
 
 
 def test_is_not_a_number_where_no_path_leads_from_input_to_output() -> None:

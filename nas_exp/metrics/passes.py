@@ -1,0 +1,100 @@
+"""How a metric says that it is computed from what a pass yields, so that several metrics can share the pass."""
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from nas_exp.cells import CellNetwork
+from nas_exp.metrics import Batch
+from nas_exp.metrics.backward import Forward, image_gradients, loss_gradients
+from nas_exp.metrics.hamming_kernel import similarity
+
+Pass = Callable[..., Any]
+"""Takes a network and a mini-batch, and options that add to what it returns: metrics' options are united."""
+
+
+class PassMetric:
+    """A metric that is a function of what a pass yields. Called as any metric is, it runs the pass itself."""
+
+    def __init__(self, of: Callable[..., float], run: Pass, options: Mapping[str, bool]) -> None:
+        """Take over name, docstring and keyword-only parameters of the function.
+
+        Args:
+            of: takes what the pass yields, and the metric's own parameters by keyword.
+            run: the pass.
+            options: what it is asked for beyond what it always yields.
+        """
+        functools.update_wrapper(self, of)
+        self.of, self.run, self.options = of, run, dict(options)
+
+    def __call__(self, network: nn.Module | CellNetwork, batch: Batch, **arguments: Any) -> float:
+        """Run the pass and return the score."""
+        return self.of(self.run(network, batch, **self.options), **arguments)
+
+
+def computed_from(run: Pass, **options: bool) -> Callable[[Callable[..., float]], PassMetric]:
+    """Make a metric of a function of what a pass yields.
+
+    Any function of a network and a mini-batch can be the pass: metrics that name the same one share it.
+    """
+    return lambda of: PassMetric(of, run, options)
+
+
+def run_passes(
+    network: nn.Module | CellNetwork, batch: Batch, wanted: Mapping[Pass, Mapping[str, bool]]
+) -> dict[Pass, tuple[Any, float]]:
+    """Run several passes on one network and mini-batch, on one forward pass as far as they can share it.
+
+    Args:
+        network: either form.
+        batch: the mini-batch.
+        wanted: the passes, with their options.
+
+    Returns:
+        What each pass yields, and the seconds that it took: what is shared counts in full for each that needs it.
+    """
+    found: dict[Pass, tuple[Any, float]] = {}
+    if isinstance(network, CellNetwork) and len(wanted.keys() & {loss_gradients, image_gradients, similarity}) > 1:
+        found = _on_one_forward(network, batch, wanted)
+    for run, options in wanted.items():
+        if run not in found:
+            start = _now(batch)
+            yielded = run(network, batch, **options)
+            found[run] = yielded, _now(batch) - start
+    return found
+
+
+def _on_one_forward(
+    network: CellNetwork, batch: Batch, wanted: Mapping[Pass, Mapping[str, bool]]
+) -> dict[Pass, tuple[Any, float]]:
+    start = _now(batch)
+    forward = Forward(
+        network,
+        batch,
+        weights=loss_gradients in wanted,
+        images=image_gradients in wanted,
+        codes=similarity in wanted,
+        **wanted.get(loss_gradients, {}),
+    )
+    forward_seconds = _now(batch) - start
+    found = {}
+    for run, backward in (
+        (loss_gradients, lambda: forward.loss_gradients(keep=image_gradients in wanted)),
+        (image_gradients, forward.image_gradients),
+        (similarity, forward.similarity),
+    ):
+        if run in wanted:
+            start = _now(batch)
+            yielded = backward()
+            found[run] = yielded, forward_seconds + _now(batch) - start
+    return found
+
+
+def _now(batch: Batch) -> float:
+    if batch.images.is_cuda:  # which works on while Python goes on
+        torch.cuda.synchronize(batch.images.device)
+    return time.perf_counter()
