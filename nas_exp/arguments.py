@@ -107,12 +107,12 @@ def _is(value: Any, hint: Any) -> bool:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(_is(value, option) for option in inner)
+    if origin is typing.Literal:
+        return any(type(value) is type(choice) and value == choice for choice in inner)
     if origin is list:
         return isinstance(value, list) and all(_is(item, inner[0]) for item in value)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (int, float):
+        return isinstance(value, int | hint) and not isinstance(value, bool)
     return isinstance(value, origin or hint)
 
 
@@ -122,6 +122,8 @@ def _describe(hint: Any) -> str:
     names = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", type(None): "null"}
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return " or ".join(_describe(option) for option in typing.get_args(hint))
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(str(choice) for choice in typing.get_args(hint))
     if typing.get_origin(hint) is list:
         return f"a list [a,b,…], each {_describe(typing.get_args(hint)[0])}"
     return names.get(hint, getattr(hint, "__name__", str(hint)))

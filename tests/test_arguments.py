@@ -1,4 +1,4 @@
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 
@@ -7,9 +7,15 @@ from nas_exp.errors import InputError
 
 
 def function(
-    score: float, *, N: Annotated[int, AtLeast(1)], rate: float, archs: list[int] | None, kind: str = "plain"
+    score: float,
+    *,
+    N: Annotated[int, AtLeast(1)],
+    rate: float,
+    archs: list[int] | None,
+    kind: str = "plain",
+    move: Literal["best", "first"] = "best",
 ) -> None:
-    """Has one positional parameter, which is not configurable, and four that are."""
+    """Has one positional parameter, which is not configurable, and five that are."""
 
 
 GOOD: dict[str, Any] = {"N": 3, "rate": 1, "archs": [1, 2]}
@@ -28,7 +34,12 @@ def test_good_values_become_the_keyword_arguments() -> None:
         ({"rate": "fast"}, "algo.rate=fast: expected a number"),
         ({"archs": ["x"]}, "algo.archs=.*: expected a list .*, each a whole number or null"),
         ({"kind": 3}, "algo.kind=3: expected a word"),
-        ({"score": 1.0}, "algo.score: unknown key; the choices are algo.N, algo.rate, algo.archs, algo.kind"),
+        ({"move": "last"}, "algo.move=last: expected best or first"),
+        ({"move": None}, "algo.move=None: expected best or first"),
+        (
+            {"score": 1.0},
+            "algo.score: unknown key; the choices are algo.N, algo.rate, algo.archs, algo.kind, algo.move",
+        ),
     ],
 )
 def test_bad_values_are_named_with_what_was_expected(change: dict[str, Any], message: str) -> None:

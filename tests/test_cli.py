@@ -72,6 +72,7 @@ BAD_INPUT = {
     "algo.N=15626": "algo.N=15626: expected at most 15625, the size of the space",
     "algo.N=many": "algo.N=many: expected a whole number",
     "algo.Q=3": "algo.Q: unknown key; the choices are N, P, S",
+    "algo=ls algo.improvement=worst": "algo.improvement=worst: expected best or first",
     "runs=0": "runs=0: expected at least 1",
     "runs=few": "runs: Value 'few' of type 'str' could not be converted to Integer",
     "n_jobs=0": "n_jobs=0: expected at least 1, or -1 for one a core",
