@@ -29,7 +29,10 @@ def write_runs(path: Path, runs: Sequence[Run]) -> None:
 
 
 def write_trajectories(path: Path, runs: Sequence[Run]) -> None:
-    """Write one row a step of every run; columns as in `Run`, accuracies NaN where unknown."""
+    """Write one row a step of every run; columns as in `Run`, accuracies NaN where unknown.
+
+    Algorithms that are given several scores have a column more: `stage`, which score it is, numbered as they are used.
+    """
     steps = [len(run.best_arch_index) for run in runs]
     columns = {
         "run": np.repeat(np.arange(len(runs), dtype=np.int32), steps),
@@ -41,6 +44,9 @@ def write_trajectories(path: Path, runs: Sequence[Run]) -> None:
         "test_acc": np.concatenate([run.test_acc for run in runs]),
         "seconds": np.concatenate([run.seconds for run in runs]),
     }
+    stages = [run.trajectory.stage for run in runs if run.trajectory.stage is not None]
+    if stages:
+        columns["stage"] = np.concatenate(stages).astype(np.int32)
     write_columns(path, columns)
 
 
@@ -49,7 +55,7 @@ def summarise(runs: Sequence[Run]) -> Summary:
 
     A mean over runs of which some have no accuracy is None, as is a deviation of a single run.
     """
-    best = max(runs, key=lambda run: run.best_score)
+    best = max(runs, key=lambda run: run.rank)
     return {
         **_mean_and_std("val_acc", [run.val_acc[-1] for run in runs]),
         **_mean_and_std("test_acc", [run.test_acc[-1] for run in runs]),

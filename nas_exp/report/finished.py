@@ -54,7 +54,7 @@ class FinishedJob:
     @property
     def hyper_parameters(self) -> tuple[tuple[str, object], ...]:
         """The algorithm's, by name."""
-        return tuple(self.config.algo.arguments.items())
+        return tuple(self.config.algo.hyper_parameters.items())
 
     @functools.cached_property
     def trajectory(self) -> Mapping[str, FloatArray]:

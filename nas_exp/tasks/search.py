@@ -1,5 +1,6 @@
 """The main job: independent searches on one metric, and how good what they found is once trained."""
 
+import contextlib
 import logging
 from pathlib import Path
 
@@ -19,18 +20,28 @@ log = logging.getLogger(__name__)
 
 def expected_seconds(config: Config) -> float | None:
     """Return how long the scores should take that the searches meet and no table has; None if nothing says."""
+    own, *others = config.of_scores().values()
+    whole = _seconds_of_missing(own)
+    if any(_seconds_of_missing(other) != 0.0 for other in others):
+        return None  # how many of theirs are asked for, nothing says
+    N = config.algo.arguments.get("N")
+    if whole == 0.0:
+        return 0.0
+    if whole is None or not isinstance(N, int):
+        return None
+    # as if all runs drew at random; evolution meets less
+    return whole * (1 - (1 - min(1.0, N / SIZE)) ** config.runs)
+
+
+def _seconds_of_missing(config: Config) -> float | None:
+    """Return how long all scores of a metric should take that its table lacks; None if nothing says."""
     if config.metric.input == "benchmark":
         return 0.0
     table, work = plan(config)
     missing = np.flatnonzero(~table.read().known)
     if work is None or not len(missing):
         return 0.0
-    N = config.algo.arguments.get("N")
-    _, seconds = forecast(table, work, missing.tolist(), n_jobs=config.n_jobs)
-    if seconds is None or not isinstance(N, int):
-        return None
-    # as if all runs drew at random; evolution meets less
-    return seconds * (1 - (1 - min(1.0, N / SIZE)) ** config.runs)
+    return forecast(table, work, missing.tolist(), n_jobs=config.n_jobs)[1]
 
 
 def search(config: Config) -> list[Run]:
@@ -41,13 +52,16 @@ def search(config: Config) -> list[Run]:
     """
     benchmark = config.benchmark.load(config.dataset.name)
     algo = config.algo
-    with open_scorer(config) as scorer:
+    with contextlib.ExitStack() as stack:
+        scorers = {name: stack.enter_context(open_scorer(part)) for name, part in config.of_scores().items()}
+        others = {name: scorers[name] for name in algo.metrics}
         runs = [
-            run_search(algo.function, scorer, benchmark, seed, algo.arguments)
+            run_search(algo.function, scorers["score"], benchmark, seed, algo.arguments, others=others)
             for seed in np.random.SeedSequence(config.seed).spawn(config.runs)
         ]
-    if scorer.computed:
-        log.info("computed %d scores in %.1f s; they are kept", scorer.computed, scorer.computing_seconds)
+    for scorer in scorers.values():
+        if scorer.computed:
+            log.info("computed %d scores in %.1f s; they are kept", scorer.computed, scorer.computing_seconds)
     return runs
 
 
@@ -66,7 +80,7 @@ def run(config: Config, folder: Path) -> Summary:
         "dataset": config.dataset.name,
         "metric": config.metric.name,
         "algo": algo.name,
-        **algo.arguments,
+        **algo.hyper_parameters,
         "benchmark": config.benchmark.name,
         "runs": config.runs,
         "seed": config.seed,

@@ -1,0 +1,84 @@
+"""Searches with more than one score, end to end."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from nas_exp.benchmarks import Benchmark, table
+from tests.conftest import RunProgram
+from tests.job_files import SMALL, rows, scores_of
+
+
+def made_up(tables: Path) -> Benchmark:
+    return table.read(tables / "cifar10.csv", "cifar10", name="table")
+
+
+def test_two_stages_are_told_apart_in_all_files(program: RunProgram, tmp_path: Path, tables: Path) -> None:
+    done = program(
+        "algo=two_stage", "algo.N=40", "algo.k=5", "runs=2", "name=two",
+        "benchmark=table", f"benchmark.path={tables}", *SMALL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder, benchmark = tmp_path / "outputs/two", made_up(tables)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {key: summary[key] for key in ("metric", "algo", "N", "k", "P", "final")} == {
+        "metric": "synflow", "algo": "two_stage", "N": 40, "k": 5, "P": None, "final": "val_acc",
+    }  # fmt: skip
+    steps = pq.read_table(folder / "trajectory.parquet").to_pandas()
+    synflow = scores_of(tmp_path / "data")
+    for number, row in enumerate(rows(folder / "runs.csv")):
+        run = steps[steps["run"] == number]
+        assert run["stage"].tolist() == [0] * 40 + [1] * 5
+        first, second = run[:40], run[40:]
+        assert first["score"].tolist() == [synflow[arch] for arch in first["arch_index"]]
+        assert second["score"].tolist() == benchmark.val_acc_12[second["arch_index"]].tolist()
+        assert set(second["arch_index"]) == set(first.nlargest(5, "score")["arch_index"])
+        best = int(second.loc[second["score"].idxmax(), "arch_index"])
+        assert (int(row["arch_index"]), float(row["score"])) == (best, second["score"].max())
+        assert float(row["val_acc"]) == benchmark.val_acc_200[best]
+        assert row["scored"] == "45"
+        # costs of both stages
+        training = benchmark.train_seconds_12 + benchmark.val_seconds_12
+        spent = run["seconds"].to_numpy()
+        np.testing.assert_allclose(np.diff(spent[39:]), training[second["arch_index"]], rtol=1e-9)
+        assert 0 < spent[39] < 40
+        assert float(row["seconds"]) > spent[-1]
+
+
+def test_the_metrics_of_an_algorithm_are_part_of_what_a_job_is(
+    program: RunProgram, tmp_path: Path, tables: Path
+) -> None:
+    done = program(
+        "-m", "algo=two_stage", "algo.N=40", "algo.k=5", "runs=1", "name=s",
+        "metric@algo.final=val_acc,synflow", "benchmark=table", f"benchmark.path={tables}", *SMALL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "multirun_sweeps/s/results.csv", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert [row["final"] for row in found] == ["val_acc", "synflow"]
+    assert found[0]["config_hash"] != found[1]["config_hash"]
+
+
+def test_a_grid_leaves_out_algorithms_whose_second_metric_the_benchmark_lacks(
+    program: RunProgram, tmp_path: Path
+) -> None:
+    done = program(
+        "-m", "algo=rs,two_stage", "algo.N=30", "runs=1", "name=s", "hydra.sweeper.skip_unavailable=true", *SMALL
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 jobs are left out: metric=val_acc: benchmark=bundled has no 12-epoch accuracies" in done.stdout
+
+
+@pytest.mark.parametrize("N", ["null", "15625"])
+def test_no_n_is_the_whole_space(program: RunProgram, tmp_path: Path, test_data: Path, N: str) -> None:
+    done = program(
+        "algo=two_stage", f"algo.N={N}", "runs=1", "name=w", "benchmark=table", f"benchmark.path={test_data / 'nb201'}"
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = rows(tmp_path / "outputs/w/runs.csv")
+    assert row["scored"] == "15655"
+    assert json.loads((tmp_path / "outputs/w/summary.json").read_text())["N"] == 15625
