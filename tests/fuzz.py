@@ -29,7 +29,8 @@ _CHOICES = {
 }
 _KEYS = """
     runs seed n_jobs device sweep name rerun dry_run network.C network.N algo.N algo.P algo.S
-    algo.k algo.final algo.final.seed metric@algo.final metric.seed metric.batch_size metric.dtype metric.version metric.input metric.network metric._target_ metric.name
+    algo.k algo.final algo.final.seed metric@algo.final
+    metric.seed metric.batch_size metric.dtype metric.version metric.input metric.network metric._target_ metric.name
     dataset.root dataset.name dataset.num_classes dataset.image_size dataset.mean dataset.std
     benchmark.path benchmark.name paths.data paths.scores
     task.limit task.archs task.shard task.shards task.top task.sample task.findings
