@@ -70,11 +70,16 @@ class Algo(Call):
 
     metrics: dict[str, Metric]
     """Those whose scores it is given beside the main one's, by parameter."""
+    seconds: float | None
+    """What all scores of one search may take together; None: any."""
 
     @property
     def hyper_parameters(self) -> dict[str, Any]:
         """All that distinguishes it from others of its name, as plain values."""
-        return {**self.arguments, **{parameter: metric.name for parameter, metric in self.metrics.items()}}
+        metrics = {parameter: metric.name for parameter, metric in self.metrics.items()}
+        # searches without such a budget are what they were before there were any
+        budget = {} if self.seconds is None else {"budget_seconds": self.seconds}
+        return {**self.arguments, **metrics, **budget}
 
 
 @dataclass(frozen=True)
@@ -198,11 +203,15 @@ def _algo(values: dict[str, Any]) -> Algo:
             found = "null" if values.get(parameter) is None else values[parameter]
             raise InputError(f"algo.{parameter}={found}: expected a metric, as in metric@algo.{parameter}=synflow")
     metrics = {parameter: _metric(values[parameter], f"algo.{parameter}") for parameter in given}
-    arguments = _without(values, "name", "_target_", *given)
+    seconds = values.get("seconds")
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and 0 < seconds < math.inf):
+        raise InputError(f"algo.seconds={seconds}: expected a positive number, or null")
+    arguments = _without(values, "name", "_target_", "seconds", *given)
     if arguments.get("N", 0) is None:
         arguments["N"] = SIZE
     arguments = keywords(function, arguments, "algo", given=given)
-    return Algo(name, function, arguments, metrics)
+    return Algo(name, function, arguments, metrics, seconds)
 
 
 def _named_function(values: dict[str, Any], group: str) -> tuple[str, Callable[..., Any]]:
@@ -287,4 +296,7 @@ def _metric(values: dict[str, Any], group: str) -> Metric:
 
 def _hash(values: dict[str, Any]) -> str:
     not_hashed = ("n_jobs", "device", "name", "paths", "sweep", "rerun", "dry_run")
-    return digest({key: value for key, value in values.items() if key not in not_hashed})
+    hashed = {key: value for key, value in values.items() if key not in not_hashed}
+    if hashed["algo"].get("seconds") is None:  # as before there was such a key, so that earlier results still count
+        hashed["algo"] = _without(hashed["algo"], "seconds")
+    return digest(hashed)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.algos import Trajectory
+from nas_exp.algos import Score, Trajectory
 from nas_exp.benchmarks import Benchmark
+from nas_exp.meter import BudgetSpentError, Meter
 from nas_exp.scorer import Scorer
 from nas_exp.space import TopologySpace
 
@@ -66,6 +67,7 @@ def run_search(
     arguments: Mapping[str, Any],
     *,
     others: Mapping[str, Scorer] | None = None,
+    seconds: float | None = None,
 ) -> Run:
     """Run one search and look up what its incumbents are worth.
 
@@ -76,11 +78,14 @@ def run_search(
         seed: of everything that the algorithm draws.
         arguments: the algorithm's hyper-parameters.
         others: give the scores of the algorithm's further metrics, by its parameters.
+        seconds: what all scores may take together: the search ends before the first that goes beyond; None: any.
+
+    Raises:
+        InputError: `seconds` is not enough for one score, or nothing says what a score took.
     """
-    others = others or {}
-    scorers = {"score": scorer, **others}
+    scorers = {"score": scorer, **(others or {})}
     start, computing = time.perf_counter(), _computing_seconds(scorers)
-    trajectory = search(scorer, _SPACE, np.random.default_rng(seed), **others, **arguments)
+    trajectory = _search(search, scorers, seed, arguments, seconds)
     own_seconds = time.perf_counter() - start - (_computing_seconds(scorers) - computing)
     position = trajectory.incumbent()
     best_arch_index = np.where(position >= 0, trajectory.arch_index[position], -1)
@@ -92,6 +97,21 @@ def run_search(
         np.nancumsum(_seconds(trajectory, scorers)),
         own_seconds,
     )
+
+
+def _search(
+    search: Callable[..., Trajectory],
+    scorers: Mapping[str, Scorer],
+    seed: np.random.SeedSequence,
+    arguments: Mapping[str, Any],
+    seconds: float | None,
+) -> Trajectory:
+    meter = Meter(scorers, math.inf if seconds is None else seconds)
+    scores: dict[str, Score] = dict(scorers) if seconds is None else {name: meter.score(name) for name in scorers}
+    try:
+        return search(scores.pop("score"), _SPACE, np.random.default_rng(seed), **scores, **arguments)
+    except BudgetSpentError:
+        return meter.trajectory()
 
 
 def _computing_seconds(scorers: Mapping[str, Scorer]) -> float:

@@ -28,7 +28,7 @@ _CHOICES = {
     "+experiment": ["paper", "ablation_rs", "ablation_rea"],
 }
 _KEYS = """
-    runs seed n_jobs device sweep name rerun dry_run network.C network.N algo.N algo.P algo.S
+    runs seed n_jobs device sweep name rerun dry_run network.C network.N algo.N algo.P algo.S algo.seconds
     algo.k algo.final algo.final.seed metric@algo.final
     metric.seed metric.batch_size metric.dtype metric.version metric.input metric.network metric._target_ metric.name
     dataset.root dataset.name dataset.num_classes dataset.image_size dataset.mean dataset.std

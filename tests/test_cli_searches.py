@@ -82,3 +82,30 @@ def test_no_n_is_the_whole_space(program: RunProgram, tmp_path: Path, test_data:
     (row,) = rows(tmp_path / "outputs/w/runs.csv")
     assert row["scored"] == "15655"
     assert json.loads((tmp_path / "outputs/w/summary.json").read_text())["N"] == 15625
+
+
+def test_a_sweep_at_equal_cost_is_run_and_reported(program: RunProgram, tmp_path: Path) -> None:
+    done = program("-m", "algo=rs,rea,ls", "algo.N=null", "algo.seconds=2", "runs=3", "name=equal")
+    assert done.returncode == 0, done.stderr
+    sweep = tmp_path / "multirun_sweeps/equal"
+    for folder in sweep.glob("algo=*"):
+        steps = pq.read_table(folder / "trajectory.parquet").to_pandas().groupby("run")
+        assert steps["seconds"].max().between(1.5, 2).all()
+        assert steps.size().tolist() == [int(row["scored"]) for row in rows(folder / "runs.csv")]
+        assert steps.size().nunique() > 1
+        assert json.loads((folder / "summary.json").read_text())["budget_seconds"] == 2
+    done = program("task=report", f"sweep={sweep}")
+    assert done.returncode == 0, done.stderr
+    assert (sweep / "report/figure-2.png").exists()
+
+
+def test_scores_that_are_computed_count_as_those_from_the_table(program: RunProgram, tmp_path: Path) -> None:
+    for name in ("computed", "read"):
+        done = program("algo=rs", "algo.N=500", "algo.seconds=0.5", "runs=1", f"name={name}", *SMALL)
+        assert done.returncode == 0, done.stderr
+    computed, read = (tmp_path / "outputs" / name / "trajectory.parquet" for name in ("computed", "read"))
+    assert computed.read_bytes() == read.read_bytes()
+    # the one that went beyond the budget is computed too, and those of networks that are equal to one another are kept
+    steps = pq.read_table(computed)["seconds"].to_pylist()
+    assert 1 < len(steps) < len(scores_of(tmp_path / "data"))
+    assert steps[-1] <= 0.5

@@ -17,6 +17,7 @@ from yaml import YAMLError
 from nas_exp.config import Config, check
 from nas_exp.errors import InputError, in_one_line
 from nas_exp.parquet import read_columns
+from nas_exp.report.trajectory import held
 from nas_exp.score_table import Scores
 from nas_exp.scorer import known_scores
 from nas_exp.sweeps import JOBS, SUMMARY, reason
@@ -58,7 +59,7 @@ class FinishedJob:
 
     @functools.cached_property
     def trajectory(self) -> Mapping[str, FloatArray]:
-        """By the columns of ``trajectory.parquet``: shape (runs, steps).
+        """By the columns of ``trajectory.parquet``: shape (runs, steps); runs that ended early keep their last step.
 
         Raises:
             InputError: the file is missing or broken.
@@ -68,12 +69,11 @@ class FinishedJob:
             columns = read_columns(path, ("run", "score", "best_arch_index", "val_acc", "test_acc"))
         except FileNotFoundError:
             raise InputError(f"{path}: missing; run the sweep again") from None
-        runs = len(self.runs["score"])
-        if len(columns["run"]) % runs or not np.array_equal(
-            columns["run"], np.repeat(np.arange(runs), len(columns["run"]) // runs)
-        ):
-            raise InputError(f"{path}: expected {runs} runs of equally many steps; run the sweep again")
-        return {name: np.asarray(values, dtype=np.float64).reshape(runs, -1) for name, values in columns.items()}
+        steps = self.runs["scored"].astype(np.int64)
+        if not np.array_equal(columns["run"], np.repeat(np.arange(len(steps)), steps)):
+            raise InputError(f"{path}: does not have as many steps of each run as runs.csv says; run the sweep again")
+        step = held(steps.tolist()) + (np.cumsum(steps) - steps)[:, None]
+        return {name: np.asarray(values, dtype=np.float64)[step] for name, values in columns.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,8 @@ def expected_seconds(config: Config) -> float | None:
     if whole is None or not isinstance(N, int):
         return None
     # as if all runs drew at random; evolution meets less
-    return whole * (1 - (1 - min(1.0, N / SIZE)) ** config.runs)
+    expected = whole * (1 - (1 - min(1.0, N / SIZE)) ** config.runs)
+    return expected if config.algo.seconds is None else min(expected, config.algo.seconds * config.runs)
 
 
 def _seconds_of_missing(config: Config) -> float | None:
@@ -56,7 +57,9 @@ def search(config: Config) -> list[Run]:
         scorers = {name: stack.enter_context(open_scorer(part)) for name, part in config.of_scores().items()}
         others = {name: scorers[name] for name in algo.metrics}
         runs = [
-            run_search(algo.function, scorers["score"], benchmark, seed, algo.arguments, others=others)
+            run_search(
+                algo.function, scorers["score"], benchmark, seed, algo.arguments, others=others, seconds=algo.seconds
+            )
             for seed in np.random.SeedSequence(config.seed).spawn(config.runs)
         ]
     for scorer in scorers.values():
@@ -72,6 +75,9 @@ def run(config: Config, folder: Path) -> Summary:
         InputError: the benchmark, the images or the score table lack what the search needs.
     """
     runs, algo = search(config), config.algo
+    if algo.seconds is not None:
+        steps = [len(run.best_arch_index) for run in runs]
+        log.info("within %g seconds, runs scored %d to %d architectures", algo.seconds, min(steps), max(steps))
     write_runs(folder / "runs.csv", runs)
     write_trajectories(folder / "trajectory.parquet", runs)
     title = f"{config.dataset.name}, {config.metric.name} + {algo.name}, {config.runs} runs"
