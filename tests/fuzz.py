@@ -22,7 +22,7 @@ _CHOICES = {
     "task": ["search", "score", "correlate", "verify", "report", "import"],
     "dataset": ["cifar10", "cifar100", "imagenet16-120"],
     "metric": ["synflow", "relu", "naswot", "grad_norm", "val_acc"],
-    "algo": ["rs", "rea", "ls", "two_stage"],
+    "algo": ["rs", "rea", "ls", "two_stage", "area"],
     "benchmark": ["bundled", "nats", "table"],
     "hydra/launcher": ["basic", "joblib"],
     "+experiment": ["paper", "ablation_rs", "ablation_rea"],

@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nas_exp.benchmarks import Benchmark, table
+from nas_exp.notebook import configure
+from nas_exp.scorer import known_scores
 from tests.conftest import RunProgram
 from tests.job_files import SMALL, rows, scores_of
 
@@ -109,3 +111,25 @@ def test_scores_that_are_computed_count_as_those_from_the_table(program: RunProg
     steps = pq.read_table(computed)["seconds"].to_pylist()
     assert 1 < len(steps) < len(scores_of(tmp_path / "data"))
     assert steps[-1] <= 0.5
+
+
+def test_an_assisted_evolution_pays_for_its_sample(program: RunProgram, tmp_path: Path, tables: Path) -> None:
+    done = program(
+        "metric=val_acc", "algo=area", "algo.M=100", "algo.N=15", "algo.P=10", "runs=2", "name=a",
+        "benchmark=table", f"benchmark.path={tables}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder, benchmark = tmp_path / "outputs/a", made_up(tables)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert [summary[key] for key in ("metric", "proxy", "M", "N", "P", "S")] == ["val_acc", "relu", 100, 15, 10, 10]
+    relu = known_scores(configure("metric=relu"))
+    training = benchmark.train_seconds_12 + benchmark.val_seconds_12
+    steps = pq.read_table(folder / "trajectory.parquet").to_pandas()
+    for number, row in enumerate(rows(folder / "runs.csv")):
+        run = steps[steps["run"] == number]
+        assert run["stage"].tolist() == [0] * 100 + [1] * 25
+        sample, trained = run["arch_index"][:100], run["arch_index"][100:]
+        assert run["score"].tolist() == [*relu.score[sample], *benchmark.val_acc_12[trained]]
+        np.testing.assert_allclose(run["seconds"], np.cumsum([*relu.seconds[sample], *training[trained]]), rtol=1e-9)
+        assert float(row["score"]) == benchmark.val_acc_12[trained].max()
+        assert row["scored"] == "125"
