@@ -93,7 +93,7 @@ def keywords(
         raise InputError(f"{group}.{unknown[0]}: unknown key; the choices are {known}")
     for name, parameter in parameters.items():
         if name in values:
-            _check(f"{group}.{name}", values[name], hints.get(name, Any))
+            check_value(f"{group}.{name}", values[name], hints.get(name, Any))
         elif parameter.default is inspect.Parameter.empty:
             raise InputError(f"{group}.{name}: missing; expected {_describe(hints.get(name, Any))}")
     for name in values:
@@ -104,12 +104,12 @@ def keywords(
     return dict(values)
 
 
-def _extras(hint: Any) -> tuple[Any, ...]:
-    """Return what a hint is annotated with."""
-    return typing.get_args(hint)[1:] if typing.get_origin(hint) is typing.Annotated else ()
+def check_value(key: str, value: Any, hint: Any) -> None:
+    """Check one value against the hint of its type and range.
 
-
-def _check(key: str, value: Any, hint: Any) -> None:
+    Raises:
+        InputError: it has another type, or is out of range; the line begins with `key`.
+    """
     bounds = tuple(extra for extra in _extras(hint) if isinstance(extra, AtLeast | AtMost))
     if typing.get_origin(hint) is typing.Annotated:
         hint = typing.get_args(hint)[0]
@@ -118,6 +118,11 @@ def _check(key: str, value: Any, hint: Any) -> None:
     for bound in bounds:
         if value is not None and (complaint := bound.complaint(value)):
             raise InputError(f"{key}={value}: expected {complaint}")
+
+
+def _extras(hint: Any) -> tuple[Any, ...]:
+    """Return what a hint is annotated with."""
+    return typing.get_args(hint)[1:] if typing.get_origin(hint) is typing.Annotated else ()
 
 
 def _is(value: Any, hint: Any) -> bool:
@@ -142,7 +147,8 @@ def _describe(hint: Any) -> str:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return " or ".join(_describe(option) for option in typing.get_args(hint))
     if typing.get_origin(hint) is typing.Literal:
-        return " or ".join(str(choice) for choice in typing.get_args(hint))
+        *choices, last = map(str, typing.get_args(hint))
+        return f"{', '.join(choices)} or {last}"
     if typing.get_origin(hint) is list:
         return f"a list [a,b,…], each {_describe(typing.get_args(hint)[0])}"
     return names.get(hint, getattr(hint, "__name__", str(hint)))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nas_exp.algos import Score
-from nas_exp.arguments import AtLeast, find, keywords
+from nas_exp.algos import CostName, Costs, Score
+from nas_exp.arguments import AtLeast, check_value, find, keywords
 from nas_exp.digests import digest
 from nas_exp.errors import InputError
 from nas_exp.hydra_errors import one_line
@@ -72,6 +72,8 @@ class Algo(Call):
     """Those whose scores it is given beside the main one's, by parameter."""
     seconds: float | None
     """What all scores of one search may take together; None: any."""
+    cost: CostName | None
+    """One of `CostName`, if it weighs scores against a cost, its parameter `cost`."""
 
     @property
     def hyper_parameters(self) -> dict[str, Any]:
@@ -79,7 +81,8 @@ class Algo(Call):
         metrics = {parameter: metric.name for parameter, metric in self.metrics.items()}
         # searches without such a budget are what they were before there were any
         budget = {} if self.seconds is None else {"budget_seconds": self.seconds}
-        return {**self.arguments, **metrics, **budget}
+        cost = {} if self.cost is None else {"cost": self.cost}
+        return {**self.arguments, **metrics, **cost, **budget}
 
 
 @dataclass(frozen=True)
@@ -195,14 +198,18 @@ def _call(values: dict[str, Any], group: str) -> Call:
 
 def _algo(values: dict[str, Any]) -> Algo:
     name, function = _named_function(values, "algo")
-    scores = [parameter for parameter, hint in typing.get_type_hints(function).items() if hint == Score]
+    hints = typing.get_type_hints(function)
     # `score` itself is the main metric's
-    given = [parameter for parameter in scores if parameter != "score"]
-    for parameter in given:
+    scores = [parameter for parameter, hint in hints.items() if hint == Score and parameter != "score"]
+    for parameter in scores:
         if not isinstance(values.get(parameter), dict):
             found = "null" if values.get(parameter) is None else values[parameter]
             raise InputError(f"algo.{parameter}={found}: expected a metric, as in metric@algo.{parameter}=synflow")
-    metrics = {parameter: _metric(values[parameter], f"algo.{parameter}") for parameter in given}
+    metrics = {parameter: _metric(values[parameter], f"algo.{parameter}") for parameter in scores}
+    cost, given = None, scores
+    if hints.get("cost") == Costs:
+        check_value("algo.cost", values.get("cost"), CostName)
+        cost, given = values["cost"], [*scores, "cost"]
     seconds = values.get("seconds")
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if seconds is not None and not (is_number and 0 < seconds < math.inf):
@@ -211,7 +218,7 @@ def _algo(values: dict[str, Any]) -> Algo:
     if arguments.get("N", 0) is None:
         arguments["N"] = SIZE
     arguments = keywords(function, arguments, "algo", given=given)
-    return Algo(name, function, arguments, metrics, seconds)
+    return Algo(name, function, arguments, metrics, seconds, cost)
 
 
 def _named_function(values: dict[str, Any], group: str) -> tuple[str, Callable[..., Any]]:

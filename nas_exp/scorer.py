@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from nas_exp import costs
 from nas_exp.arguments import find, keywords
 from nas_exp.config import Config
 from nas_exp.errors import InputError
@@ -132,11 +133,13 @@ def known_scores(config: Config) -> Scores:
 
 
 def lacking(config: Config) -> str | None:
-    """Return what the configured benchmark lacks for the configured metrics; None if nothing."""
-    for part in config.of_scores().values():
-        if part.metric.input == "benchmark":
-            try:
+    """Return what the configured benchmark lacks for the configured metrics and cost; None if nothing."""
+    try:
+        for part in config.of_scores().values():
+            if part.metric.input == "benchmark":
                 known_scores(part)
-            except InputError as error:
-                return str(error)
+        if config.algo.cost is not None:
+            costs.load(config)
+    except InputError as error:
+        return str(error)
     return None

@@ -2,6 +2,12 @@
 
 import csv
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from nas_exp.benchmarks import Benchmark, table
+from nas_exp.costs import load
 from nas_exp.notebook import configure
 from nas_exp.scorer import known_scores
-from tests.conftest import RunProgram
-from tests.job_files import SMALL, rows, scores_of
+from tests.conftest import ROOT, RunProgram
+from tests.job_files import SMALL, rows, scores_of, without_seconds
 
 
 def made_up(tables: Path) -> Benchmark:
@@ -133,3 +140,80 @@ def test_an_assisted_evolution_pays_for_its_sample(program: RunProgram, tmp_path
         np.testing.assert_allclose(run["seconds"], np.cumsum([*relu.seconds[sample], *training[trained]]), rtol=1e-9)
         assert float(row["score"]) == benchmark.val_acc_12[trained].max()
         assert row["scored"] == "125"
+
+
+@pytest.mark.parametrize("cost", ["params", "flops", "latency"])
+def test_two_objectives_end_in_a_pareto_front(program: RunProgram, tmp_path: Path, tables: Path, cost: str) -> None:
+    for name in ("a", "b"):
+        done = program(
+            "algo=nsga2", f"algo.cost={cost}", "algo.N=60", "algo.P=20", "runs=2", f"name={name}",
+            "benchmark=table", f"benchmark.path={tables}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    a, b = tmp_path / "outputs/a", tmp_path / "outputs/b"
+    for file in ("pareto.csv", "pareto.png", "trajectory.parquet", "trajectory.png"):
+        assert (a / file).read_bytes() == (b / file).read_bytes()
+    assert (a / "pareto.png").read_bytes().startswith(b"\x89PNG")
+    benchmark, summary = made_up(tables), json.loads((a / "summary.json").read_text())
+    config = configure(f"algo.cost={cost}", "algo=nsga2", "benchmark=table", f"benchmark.path={tables}")
+    costs_of_all = load(config)
+    front = rows(a / "pareto.csv")
+    assert list(front[0]) == ["run", "arch_index", "arch_str", "score", "cost", "val_acc", "test_acc"]
+    steps = pq.read_table(a / "trajectory.parquet").to_pandas()
+    highest, volumes = float(costs_of_all.max()), []
+    for number in (0, 1):
+        scored = {
+            arch: (score, costs_of_all[arch])
+            for run, arch, score in zip(steps["run"], steps["arch_index"], steps["score"], strict=True)
+            if run == number
+        }
+        best = [
+            arch
+            for arch, (score, price) in scored.items()
+            if not any(s >= score and c <= price and (s, c) != (score, price) for s, c in scored.values())
+        ]
+        found = [row for row in front if row["run"] == str(number)]
+        assert [int(row["arch_index"]) for row in found] == sorted(best, key=lambda arch: (costs_of_all[arch], arch))
+        for row in found:
+            arch = int(row["arch_index"])
+            assert (float(row["score"]), float(row["cost"])) == scored[arch]
+            assert float(row["test_acc"]) == benchmark.test_acc_200[arch]
+        # from the cheapest on, the best accuracy so far beats what costs more than it
+        prices = [float(row["cost"]) for row in found] + [highest]
+        levels = np.maximum.accumulate([float(row["test_acc"]) for row in found])
+        volumes.append(float((levels * np.diff(prices)).sum() / (100 * highest)))
+    assert summary["cost"] == cost
+    assert summary["hypervolume_reference_cost"] == highest
+    assert summary["test_hypervolume_mean"] == pytest.approx(np.mean(volumes))
+    assert summary["test_hypervolume_std"] == pytest.approx(np.std(volumes, ddof=1))
+    assert 0 < summary["val_hypervolume_mean"] < 1
+    assert summary["front_size_mean"] == len(front) / 2
+
+
+@pytest.mark.parametrize("algo", ["tpe", "nsga2"])
+def test_a_killed_search_computes_no_score_again(program: RunProgram, tmp_path: Path, algo: str) -> None:
+    # networks large enough to take longer than what a kill may cost, and that no shipped table is of
+    search = (f"algo={algo}", "algo.N=120", "runs=1", "network.N=20", "name=killed")
+    environment = {**os.environ, "NAS_EXP_DATA": str(tmp_path / "data")}
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), *search], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
+    ) as process:
+        limit = time.monotonic() + 120
+        while not list((tmp_path / "data").glob("scores/cifar10/synflow-*/part-*.parquet")):
+            assert process.poll() is None, "the search was over before anything was kept"
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    kept = scores_of(tmp_path / "data")
+    assert not (tmp_path / "outputs/killed/summary.json").exists()
+    done = program(*search)
+    assert done.returncode == 0, done.stderr
+    (computed,) = re.findall(r"computed (\d+) scores", done.stdout)
+    after = scores_of(tmp_path / "data")
+    assert kept.items() <= after.items()
+    assert int(computed) == len(after) - len(kept)
+    # and it comes to what a search without a kill comes to, from a table of its own
+    done = program(*search, "name=whole", NAS_EXP_DATA=str(tmp_path / "other"))
+    assert done.returncode == 0, done.stderr
+    assert without_seconds(tmp_path / "outputs/killed/runs.csv") == without_seconds(tmp_path / "outputs/whole/runs.csv")
+    assert scores_of(tmp_path / "other") == after

@@ -1,12 +1,14 @@
 """Budgets in seconds, for every algorithm of conf/algo/."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nas_exp.algos import Trajectory, rs
 from nas_exp.benchmarks import Benchmark
+from nas_exp.config import Algo
 from nas_exp.errors import InputError
 from nas_exp.meter import Meter
 from nas_exp.notebook import configure
@@ -32,6 +34,10 @@ def scorer() -> Scorer:
 SCORERS = {name: scorer() for name in ("score", "final", "proxy")}
 
 
+def arguments(algo: Algo) -> dict[str, Any]:
+    return algo.arguments if algo.cost is None else {**algo.arguments, "cost": BENCHMARK.val_acc_200}
+
+
 def run(algo: str, seconds: float | None, *overrides: str) -> Run:
     configured = configure(f"algo={algo}", "algo.N=60", *overrides).algo
     return run_search(
@@ -39,7 +45,7 @@ def run(algo: str, seconds: float | None, *overrides: str) -> Run:
         SCORERS["score"],
         BENCHMARK,
         np.random.SeedSequence(3),
-        configured.arguments,
+        arguments(configured),
         others={name: SCORERS[name] for name in configured.metrics},
         seconds=seconds,
     )
@@ -80,7 +86,7 @@ def test_an_algorithms_trajectory_is_what_it_has_asked_for(algo: str) -> None:
     meter = Meter({name: SCORERS[name] for name in ("score", *configured.metrics)}, math.inf)
     others = {name: meter.score(name) for name in configured.metrics}
     found = configured.function(
-        meter.score("score"), TopologySpace(), np.random.default_rng(1), **others, **configured.arguments
+        meter.score("score"), TopologySpace(), np.random.default_rng(1), **others, **arguments(configured)
     )
     assert_equal_steps(meter.trajectory(), found, len(found.arch_index))
 

@@ -3,12 +3,13 @@
 An algorithm is one module with one function ``search(score, space, rng, *, <hyper-parameters>) -> Trajectory`` and one
 file in ``conf/algo/`` that names the function and holds the values. Hyper-parameters are keyword-only, annotated with
 their type and range, as `Count` is; N is the budget. A keyword-only parameter that is a `Score` gets the scores of
-another metric. Algorithms know neither configuration nor files.
+another metric, and `cost: Costs` what architectures cost to keep or to run. Algorithms know neither configuration nor
+files.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal, NewType
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,13 @@ Count = Annotated[int, AtLeast(1), AtMost(SIZE, "the size of the space")]
 
 Score = Callable[[Sequence[int]], Sequence[float]]
 """Scores architectures, given as `arch_index`, in order; higher is better. Non-finite scores never win."""
+
+
+Costs = NewType("Costs", npt.NDArray[np.float64])
+"""What architectures cost to keep or to run, lower is better: shape (15625,), by `arch_index`, NaN where unknown."""
+
+CostName = Literal["params", "flops", "latency"]
+"""The costs that there are; `nas_exp.costs` says what they are."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from nas_exp import costs
 from nas_exp.config import Config
+from nas_exp.report.pareto import plot_fronts
 from nas_exp.report.trajectory import plot_trajectories
-from nas_exp.results import summarise, write_runs, write_trajectories
+from nas_exp.results import front_of, summarise, summarise_fronts, write_fronts, write_runs, write_trajectories
 from nas_exp.scorer import open_scorer
 from nas_exp.scoring import forecast, plan
 from nas_exp.search import Run, run_search
@@ -53,13 +56,12 @@ def search(config: Config) -> list[Run]:
     """
     benchmark = config.benchmark.load(config.dataset.name)
     algo = config.algo
+    arguments = algo.arguments if algo.cost is None else {**algo.arguments, "cost": costs.load(config)}
     with contextlib.ExitStack() as stack:
         scorers = {name: stack.enter_context(open_scorer(part)) for name, part in config.of_scores().items()}
         others = {name: scorers[name] for name in algo.metrics}
         runs = [
-            run_search(
-                algo.function, scorers["score"], benchmark, seed, algo.arguments, others=others, seconds=algo.seconds
-            )
+            run_search(algo.function, scorers["score"], benchmark, seed, arguments, others=others, seconds=algo.seconds)
             for seed in np.random.SeedSequence(config.seed).spawn(config.runs)
         ]
     for scorer in scorers.values():
@@ -70,6 +72,8 @@ def search(config: Config) -> list[Run]:
 
 def run(config: Config, folder: Path) -> Summary:
     """Run `config.runs` searches; write ``runs.csv``, ``trajectory.parquet`` and ``trajectory.png``; sum them up.
+
+    Algorithms that weigh scores against a cost have their Pareto fronts written as well.
 
     Raises:
         InputError: the benchmark, the images or the score table lack what the search needs.
@@ -91,4 +95,15 @@ def run(config: Config, folder: Path) -> Summary:
         "runs": config.runs,
         "seed": config.seed,
         **summarise(runs),
+        **({} if algo.cost is None else _write_fronts(config, folder, runs, title)),
     }
+
+
+def _write_fronts(config: Config, folder: Path, runs: Sequence[Run], title: str) -> Summary:
+    """Write ``pareto.csv`` and ``pareto.png``; sum up the fronts."""
+    assert config.algo.cost is not None
+    cost, benchmark = costs.load(config), config.benchmark.load(config.dataset.name)
+    fronts = [front_of(run, cost, benchmark) for run in runs]
+    write_fronts(folder / "pareto.csv", fronts)
+    plot_fronts(folder / "pareto.png", fronts, cost=config.algo.cost, metric=config.metric.name, title=title)
+    return summarise_fronts(fronts, float(np.nanmax(cost)))
