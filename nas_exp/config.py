@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 import re
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nas_exp.arguments import AtLeast, find, keywords
+from nas_exp.algos import CostName, Costs, Score
+from nas_exp.arguments import AtLeast, check_value, find, keywords
 from nas_exp.digests import digest
 from nas_exp.errors import InputError
 from nas_exp.hydra_errors import one_line
 from nas_exp.schema import ConfigNode, DatasetNode, NetworkNode
+from nas_exp.space import SIZE
 from nas_exp.tasks import store_of
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ class Metric:
     seed: Annotated[int | None, AtLeast(0)] = None
     version: int | None = None
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    key: str = "metric"
+    """The key that holds it, for error messages."""
 
     @property
     def dead_relus(self) -> bool:
@@ -58,6 +63,27 @@ class Call:
     name: str
     function: Callable[..., Any]
     arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Algo(Call):
+    """An algorithm as configured; `arguments` are those that are plain values."""
+
+    metrics: dict[str, Metric]
+    """Those whose scores it is given beside the main one's, by parameter."""
+    seconds: float | None
+    """What all scores of one search may take together; None: any."""
+    cost: CostName | None
+    """One of `CostName`, if it weighs scores against a cost, its parameter `cost`."""
+
+    @property
+    def hyper_parameters(self) -> dict[str, Any]:
+        """All that distinguishes it from others of its name, as plain values."""
+        metrics = {parameter: metric.name for parameter, metric in self.metrics.items()}
+        # searches without such a budget are what they were before there were any
+        budget = {} if self.seconds is None else {"budget_seconds": self.seconds}
+        cost = {} if self.cost is None else {"cost": self.cost}
+        return {**self.arguments, **metrics, **cost, **budget}
 
 
 @dataclass(frozen=True)
@@ -91,7 +117,7 @@ class Config:
     task: Call
     dataset: DatasetNode
     metric: Metric
-    algo: Call
+    algo: Algo
     benchmark: BenchmarkCall
     network: NetworkNode
     scores: Path
@@ -109,6 +135,11 @@ class Config:
     hash: str
     """Of all values but those that say how and where to work, and of the folder that a task fills if it fills one;
     16 hexadecimal digits."""
+
+    def of_scores(self) -> "dict[str, Config]":
+        """Return a configuration for each score that the algorithm is given, by parameter; this one is `score`'s."""
+        others = {name: dataclasses.replace(self, metric=metric) for name, metric in self.algo.metrics.items()}
+        return {"score": self, **others}
 
 
 RERUN = ("missing", "failed", "all")
@@ -150,8 +181,8 @@ def check(node: DictConfig) -> Config:
     return Config(
         task=task,
         dataset=DatasetNode(**values["dataset"]),
-        metric=_metric(values["metric"]),
-        algo=_call(values["algo"], "algo"),
+        metric=_metric(values["metric"], "metric"),
+        algo=_algo(values["algo"]),
         benchmark=_benchmark(values),
         network=NetworkNode(**values["network"]),
         scores=Path(values["paths"]["scores"]).expanduser(),
@@ -167,13 +198,44 @@ def check(node: DictConfig) -> Config:
 
 
 def _call(values: dict[str, Any], group: str) -> Call:
-    values = dict(values)
+    name, function = _named_function(values, group)
+    return Call(name, function, keywords(function, _without(values, "name", "_target_"), group))
+
+
+def _algo(values: dict[str, Any]) -> Algo:
+    name, function = _named_function(values, "algo")
+    hints = typing.get_type_hints(function)
+    # `score` itself is the main metric's
+    scores = [parameter for parameter, hint in hints.items() if hint == Score and parameter != "score"]
+    for parameter in scores:
+        if not isinstance(values.get(parameter), dict):
+            found = "null" if values.get(parameter) is None else values[parameter]
+            raise InputError(f"algo.{parameter}={found}: expected a metric, as in metric@algo.{parameter}=synflow")
+    metrics = {parameter: _metric(values[parameter], f"algo.{parameter}") for parameter in scores}
+    cost, given = None, scores
+    if hints.get("cost") == Costs:
+        check_value("algo.cost", values.get("cost"), CostName)
+        cost, given = values["cost"], [*scores, "cost"]
+    seconds = values.get("seconds")
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and 0 < seconds < math.inf):
+        raise InputError(f"algo.seconds={seconds}: expected a positive number, or null")
+    arguments = _without(values, "name", "_target_", "seconds", *given)
+    if arguments.get("N", 0) is None:
+        arguments["N"] = SIZE
+    arguments = keywords(function, arguments, "algo", given=given)
+    return Algo(name, function, arguments, metrics, seconds, cost)
+
+
+def _named_function(values: dict[str, Any], group: str) -> tuple[str, Callable[..., Any]]:
     for key in ("name", "_target_"):
         if not isinstance(values.get(key), str):
             raise InputError(f"{group}.{key}: missing; expected what conf/{group}/ has")
-    name, target = values.pop("name"), values.pop("_target_")
-    function = find(target, f"{group}._target_")
-    return Call(name, function, keywords(function, values, group))
+    return values["name"], find(values["_target_"], f"{group}._target_")
+
+
+def _without(values: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
 
 
 def _benchmark(values: dict[str, Any]) -> BenchmarkCall:
@@ -227,19 +289,20 @@ def _check_paths(values: dict[str, Any]) -> None:
             raise InputError(f"paths.{name}: found an empty path; expected a folder")
 
 
-def _metric(values: dict[str, Any]) -> Metric:
+def _metric(values: dict[str, Any], group: str) -> Metric:
     if not isinstance(values.get("_target_"), str):
-        raise InputError("metric._target_: missing; expected what conf/metric/ has")
-    common = {field.name for field in dataclasses.fields(Metric)} - {"arguments", "target"}
+        raise InputError(f"{group}._target_: missing; expected what conf/metric/ has")
+    common = {field.name for field in dataclasses.fields(Metric)} - {"arguments", "target", "key"}
     settings = {key: value for key, value in values.items() if key in common}
     own = {key: value for key, value in values.items() if key not in common | {"_target_"}}
-    metric = Metric(**keywords(Metric, {**settings, "target": values["_target_"], "arguments": own}, "metric"))
+    settings |= {"target": values["_target_"], "arguments": own, "key": group}
+    metric = Metric(**keywords(Metric, settings, group))
     for key, choices in _CHOICES.items():
         if getattr(metric, key) not in (None, *choices):
-            raise InputError(f"metric.{key}={getattr(metric, key)}: the choices are {', '.join(choices)}")
+            raise InputError(f"{group}.{key}={getattr(metric, key)}: the choices are {', '.join(choices)}")
     for key in _INPUTS[metric.input]:
         if getattr(metric, key) is None:
-            raise InputError(f"metric.{key}: missing; metrics with input={metric.input} need it")
+            raise InputError(f"{group}.{key}: missing; metrics with input={metric.input} need it")
     # a sweep may set the batch size for its image metrics; it says nothing about the others
     return metric if metric.input == "images" else dataclasses.replace(metric, batch_size=None)
 
@@ -249,4 +312,6 @@ def _hash(values: dict[str, Any], store: str | None) -> str:
     hashed = {key: value for key, value in values.items() if key not in not_hashed}
     if store is not None:  # what the job has done is in there, and nowhere else
         hashed["store"] = str(Path(values["paths"][store]).expanduser().resolve())
+    if hashed["algo"].get("seconds") is None:  # as before there was such a key, so that earlier results still count
+        hashed["algo"] = _without(hashed["algo"], "seconds")
     return digest(hashed)

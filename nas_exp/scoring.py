@@ -225,8 +225,8 @@ def _prepare(handle: _WorkKey) -> tuple[Any, dict[str, Any], "Batch", Any]:
     # One thread a process: parallelism is over architectures, and a score must not depend on the number of cores.
     torch.set_num_threads(1)
     _keep_freed_memory()
-    function = find(work.metric.target, "metric._target_")
-    arguments = keywords(function, work.metric.arguments, "metric")
+    function = find(work.metric.target, f"{work.metric.key}._target_")
+    arguments = keywords(function, work.metric.arguments, work.metric.key)
     dtype = getattr(torch, str(work.metric.dtype))
     if work.images is None:
         images = torch.ones(1, 3, work.image_size, work.image_size)

@@ -56,9 +56,10 @@ def test_a_metric_that_is_the_same_as_another_shares_its_table(program: RunProgr
 
 
 @pytest.mark.parametrize("algo", files("algo"))
-def test_every_algorithm_searches_reproducibly(program: RunProgram, tmp_path: Path, algo: str) -> None:
+def test_every_algorithm_searches_reproducibly(program: RunProgram, tmp_path: Path, tables: Path, algo: str) -> None:
     for name in ("a", "b"):
-        done = program(f"algo={algo}", "algo.N=30", "runs=2", f"name={name}", "network.C=4", "network.N=1")
+        benchmark = ("benchmark=table", f"benchmark.path={tables}")
+        done = program(f"algo={algo}", "algo.N=30", "runs=2", f"name={name}", *benchmark)
         assert done.returncode == 0, done.stderr
     a, b = (tmp_path / "outputs" / name / "trajectory.parquet" for name in ("a", "b"))
     assert a.read_bytes() == b.read_bytes()
