@@ -8,12 +8,14 @@
 * weights are shared by all networks of a process, since they belong to positions.
 """
 
+import copy
 import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -134,18 +136,23 @@ class CellNetwork:
                 found += [(block, edge, kernel_size) for edge, kernel_size in convolutions]
         return [*found, (self._last, 0, 1)]
 
-    def __call__(
-        self, images: Tensor, *, weights: Mapping[Position, Tensor] | None = None, observe: Observer | None = None
-    ) -> Tensor:
+    def with_weights(self, change: Callable[[Tensor], Tensor]) -> "CellNetwork":
+        """Return the network with other weights: `change` of those that a signal passes, and of the bias."""
+        network = copy.copy(self)
+        positions_used = [*self.layers(), (self._last, 1, 1)]
+        network.weights = {position: change(self.weights[position]) for position in positions_used}
+        return network
+
+    def __call__(self, images: Tensor, *, weights: Mapping[Position, Tensor] | None = None, **parts: Any) -> Tensor:
         """Map images (B, 3, H, W), H and W divisible by 4, to logits (B, num_classes).
 
         Args:
             images: the mini-batch.
             weights: other weights than the network's own, for derivatives with respect to them.
-            observe: is shown the output of every ReLU.
+            parts: what `features` is to observe, or to compute with, by its keywords.
         """
         w = self.weights if weights is None else weights
-        features = self.features(images, weights=w, observe=observe)
+        features = self.features(images, weights=w, **parts)
         return functional.linear(features, w[self._last, 0, 1], w[self._last, 1, 1])
 
     def features(

@@ -33,8 +33,9 @@ class Metric:
     `input` says where scores come from: `images` and `ones` feed an untrained network, `benchmark` reads accuracies
     that training has brought about; the fields that do not apply are None. `network` says what the function is given:
     `cells`, a fast `nas_exp.cells.CellNetwork`; `live_cells`, the same without the ReLUs of convolutions that lead
-    nowhere; or `modules`, the same network as a `torch.nn.Module`. `same_as` names the function of another metric that
-    gives the same scores in this space: the two share score tables.
+    nowhere; `modules`, the same network as a `torch.nn.Module`; or `blueprint`, a `nas_exp.blueprint.Blueprint`, which
+    counts and cannot compute. `same_as` names the function of another metric that gives the same scores in this space:
+    the two share score tables.
     """
 
     name: str
@@ -149,7 +150,11 @@ _INPUTS = {  # the common keys that a metric of each kind must have
     "ones": ("network", "dtype", "seed", "version"),
     "benchmark": (),
 }
-_CHOICES = {"input": tuple(_INPUTS), "network": ("cells", "live_cells", "modules"), "dtype": ("float32", "float64")}
+_CHOICES = {
+    "input": tuple(_INPUTS),
+    "network": ("cells", "live_cells", "modules", "blueprint"),
+    "dtype": ("float32", "float64"),
+}
 
 
 def check(node: DictConfig) -> Config:

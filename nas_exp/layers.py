@@ -1,6 +1,7 @@
 """Layers without weights, in the form that a CPU computes fastest; elsewhere they are torch's own.
 
-Values are those of torch's layers up to rounding, and so are gradients. Second derivatives are not supported.
+Values are those of torch's layers up to rounding, and so are gradients. Who needs second derivatives takes
+`plain_normalised_sum`, as `normalised_sum` has none.
 """
 
 import functools
@@ -64,6 +65,11 @@ def normalised_sum(convolved: Sequence[Tensor], others: Sequence[Tensor] = ()) -
             total: Tensor = _NormalisedSum.apply(len(convolved), *convolved, *others)
             return total
         return _scaled_sum(convolved, others, [_statistics(x) for x in convolved], out=convolved[0])
+    return plain_normalised_sum(convolved, others)
+
+
+def plain_normalised_sum(convolved: Sequence[Tensor], others: Sequence[Tensor] = ()) -> Tensor:
+    """Return the same as `normalised_sum` in torch's own layers, which have second derivatives and take longer."""
     normalised = [functional.batch_norm(x, None, None, training=True) for x in convolved]
     return functools.reduce(torch.add, [*normalised, *others])
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas_exp.arguments import find, keywords
+from nas_exp.blueprint import Blueprint
 from nas_exp.config import Config, Metric
 from nas_exp.devices import resolve
 from nas_exp.errors import InputError
@@ -153,9 +154,10 @@ def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[l
 def equal_networks(metric: Metric, arch_index: Sequence[int]) -> dict[int, list[int]]:
     """Group architectures whose networks a metric cannot tell apart, by the one of them that is to be scored.
 
-    It is the same one whatever else is asked for. Modules have all parts, so there every architecture is its own.
+    It is the same one whatever else is asked for. Modules and blueprints have all parts, so there every architecture is
+    its own.
     """
-    if metric.network == "modules":
+    if metric.network in ("modules", "blueprint"):
         return {int(arch): [int(arch)] for arch in arch_index}
     from nas_exp.cells import first_equal
 
@@ -186,6 +188,8 @@ def evaluate(work: Work, arch: int) -> Any:
     function, arguments, batch, dtype = _prepare(_WorkKey(work))
     spec, seed = spec_of_index(arch), work.metric.seed
     assert seed is not None
+    if work.metric.network == "blueprint":
+        return function(Blueprint(np.array(spec), **work.network), batch, **arguments)
     if work.metric.network != "modules":
         from nas_exp.cells import CellNetwork, draw_weights
 

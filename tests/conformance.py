@@ -2,7 +2,8 @@
 
 Run `python -m tests.conformance FILE`. The file is a JSON list with one record a network; a record names `spec`,
 `dataset`, `seed`, `batch_size`, `C` and `N`, which determine weights and inputs, and any of the columns below. Each
-metric is computed on both forms of the network, modules and cells. Prints the largest relative error of each column.
+metric is computed on both forms of the network, modules and cells, or on those that it takes. Prints the largest
+relative error of each column.
 Exit code 0: all within 1e-4; 1: not; 2: the file cannot be used.
 """
 
@@ -22,11 +23,20 @@ from torch import Tensor, nn
 from nas_exp.cells import CellNetwork, cell_network_of
 from nas_exp.errors import InputError
 from nas_exp.metrics import Batch
+from nas_exp.metrics.epe_nas import epe_nas
+from nas_exp.metrics.fisher import fisher
 from nas_exp.metrics.grad_norm import grad_norm
+from nas_exp.metrics.grasp import grasp
 from nas_exp.metrics.hamming_kernel import hamming_kernel
+from nas_exp.metrics.jacob_cov import jacob_cov
+from nas_exp.metrics.l2_norm import l2_norm
 from nas_exp.metrics.naswot import naswot, reached_relus
+from nas_exp.metrics.plain import plain
 from nas_exp.metrics.relu import relu
+from nas_exp.metrics.snip import snip
 from nas_exp.metrics.synflow import synflow
+from nas_exp.metrics.synflow_bn import synflow_bn
+from nas_exp.metrics.zico import zico
 from nas_exp.network import Network
 
 TOLERANCE = 1e-4
@@ -35,17 +45,23 @@ Record = dict[str, Any]
 
 
 class Inputs(NamedTuple):
-    """What a record's `seed` draws, and ones of the same image size."""
+    """What a record's `seed` draws, the same with a second mini-batch behind it, and ones of the same image size."""
 
     data: Batch
+    pair: Batch
     ones: Batch
 
 
+def _modules(network: Network) -> Network:
+    return network
+
+
 class Golden(NamedTuple):
-    """The column that holds a metric's golden values and our computation of it."""
+    """The column that holds a metric's golden values, our computation of it, and on which forms of the network."""
 
     column: str
-    compute: Callable[[Network | CellNetwork, Inputs], float]
+    compute: Callable[[Any, Inputs], float]
+    forms: tuple[Callable[[Network], Network | CellNetwork], ...] = (_modules, cell_network_of)
 
 
 GOLDENS = {
@@ -55,6 +71,15 @@ GOLDENS = {
     "naswot units": Golden("relu_live_units", lambda network, inputs: _reached_units(network, inputs.data.images)),
     "synflow": Golden("synflow", lambda network, inputs: synflow(network, inputs.ones)),
     "grad_norm": Golden("grad_norm", lambda network, inputs: grad_norm(network, inputs.data)),
+    "snip": Golden("snip", lambda network, inputs: snip(network, inputs.data)),
+    "grasp": Golden("grasp", lambda network, inputs: grasp(network, inputs.data)),
+    "fisher": Golden("fisher", lambda network, inputs: fisher(network, inputs.data)),
+    "jacob_cov": Golden("jacob_cov", lambda network, inputs: jacob_cov(network, inputs.data)),
+    "plain": Golden("plain", lambda network, inputs: plain(network, inputs.data)),
+    "synflow_bn": Golden("synflow_bn", lambda network, inputs: synflow_bn(network, inputs.ones)),
+    "epe_nas": Golden("epe_nas", lambda network, inputs: epe_nas(network, inputs.data)),
+    "l2_norm": Golden("l2_norm", lambda network, inputs: l2_norm(network, inputs.data), forms=(_modules,)),
+    "zico": Golden("zico", lambda network, inputs: zico(network, inputs.pair, batches=2)),
 }
 
 IMAGE_SIZE = {"cifar10": 32, "cifar100": 32, "ImageNet16-120": 16}
@@ -96,8 +121,8 @@ def _errors(number: int, record: Record) -> Iterator[tuple[str, float]]:
         network, inputs = rebuild(record)
         for metric, golden in GOLDENS.items():
             if golden.column in record:
-                for form in (network, cell_network_of(network)):
-                    yield metric, relative_error(golden.compute(form, inputs), float(record[golden.column]))
+                for form in golden.forms:
+                    yield metric, relative_error(golden.compute(form(network), inputs), float(record[golden.column]))
     except KeyError as error:
         raise InputError(f"record {number}: no or unknown {error}") from error
     except (InputError, TypeError, ValueError, RuntimeError) as error:
@@ -115,11 +140,16 @@ def rebuild(record: Record) -> tuple[Network, Inputs]:
                 shape = tuple(layer.weight.shape)
                 layer.weight.copy_(torch.from_numpy(rng.standard_normal(shape) * np.sqrt(2 / math.prod(shape[1:]))))
         network.classifier.bias.copy_(torch.from_numpy(0.1 * rng.standard_normal(num_classes)))
-    rng = np.random.RandomState(seed + 1)
-    images = torch.from_numpy(rng.standard_normal((record["batch_size"], 3, size, size)))
-    labels = torch.from_numpy(rng.randint(0, num_classes, (record["batch_size"],)).astype(np.int64))
-    ones = Batch(torch.ones(1, 3, size, size, dtype=torch.float64), labels[:1])
-    return network, Inputs(Batch(images, labels), ones)
+    data, second = (_draw_batch(seed + n, record["batch_size"], size, num_classes) for n in (1, 2))
+    pair = Batch(torch.cat([data.images, second.images]), torch.cat([data.labels, second.labels]))
+    ones = Batch(torch.ones(1, 3, size, size, dtype=torch.float64), data.labels[:1])
+    return network, Inputs(data, pair, ones)
+
+
+def _draw_batch(seed: int, batch_size: int, size: int, num_classes: int) -> Batch:
+    rng = np.random.RandomState(seed)
+    images = torch.from_numpy(rng.standard_normal((batch_size, 3, size, size)))
+    return Batch(images, torch.from_numpy(rng.randint(0, num_classes, (batch_size,)).astype(np.int64)))
 
 
 def relative_error(found: float, expected: float) -> float:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 _CHOICES = {
     "task": ["search", "score", "correlate", "verify", "report", "import"],
     "dataset": ["cifar10", "cifar100", "imagenet16-120"],
-    "metric": ["synflow", "relu", "naswot", "grad_norm", "val_acc"],
+    "metric": ["synflow", "relu", "naswot", "grad_norm", "val_acc", "snip", "zico", "l2_norm"],
     "algo": ["rs", "rea", "ls", "two_stage", "area", "tpe", "nsga2"],
     "benchmark": ["bundled", "nats", "table"],
     "hydra/launcher": ["basic", "joblib"],

@@ -64,9 +64,11 @@ def test_the_cached_path_is_light(program: RunProgram, tmp_path: Path) -> None:
     assert int(megabytes) < 300
 
 
+METRICS = ", ".join(sorted(path.stem for path in (ROOT / "conf/metric").glob("*.yaml")))
+
 BAD_INPUT = {
     "dataset=svhn": "dataset=svhn: unknown; the choices are cifar10, cifar100, imagenet16-120",
-    "metric=magic": "metric=magic: unknown; the choices are grad_norm, naswot, relu, synflow, val_acc",
+    "metric=magic": f"metric=magic: unknown; the choices are {METRICS}",
     "algo.S=0": "algo.S=0: expected at least 1",
     "algo.N=-1": "algo.N=-1: expected at least 1",
     "algo.N=15626": "algo.N=15626: expected at most 15625, the size of the space",

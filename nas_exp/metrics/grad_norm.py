@@ -1,10 +1,10 @@
 """`grad_norm`: how strongly one mini-batch pulls at the weights of an untrained network."""
 
-import torch
 from torch import nn
 
 from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
+from nas_exp.metrics.backward import LossGradients, loss_gradients
 
 
 def grad_norm(network: nn.Module | CellNetwork, batch: Batch) -> float:
@@ -15,14 +15,10 @@ def grad_norm(network: nn.Module | CellNetwork, batch: Batch) -> float:
 
     Source: Abdelfattah et al., *Zero-Cost Proxies for Lightweight NAS* (2021), section 3.2.
     """
-    with torch.enable_grad():
-        if isinstance(network, CellNetwork):
-            leaves = {position: network.weights[position].detach().requires_grad_() for position in network.layers()}
-            weights, logits = list(leaves.values()), network(batch.images, weights={**network.weights, **leaves})
-        else:
-            weights = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-            logits = network(batch.images)
-        loss = nn.functional.cross_entropy(logits, batch.labels)
-    gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+    return sum_of_norms(loss_gradients(network, batch))
+
+
+def sum_of_norms(found: LossGradients) -> float:
+    """Return Σ‖g‖ over the layers' gradients g."""
     # One number leaves the device, not one a layer
-    return float(sum(gradient.norm().double() for gradient in gradients if gradient is not None))
+    return float(sum(gradient.norm().double() for gradient in found.gradients))

@@ -1,17 +1,14 @@
 """`synflow`: how much the weights of an untrained network pass on together, without data."""
 
-import functools
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
+from nas_exp.metrics.flow import FlowGradients, add_up, flow_gradients
 
 
 def synflow(network: nn.Module | CellNetwork, batch: Batch) -> float:
@@ -28,7 +25,12 @@ def synflow(network: nn.Module | CellNetwork, batch: Batch) -> float:
     """
     if isinstance(network, CellNetwork):
         return _forward_mode(network, batch.images)
-    return _reverse_mode(network, batch.images.to(torch.float64))
+    return sum_of_flows(flow_gradients(network, batch.images))
+
+
+def sum_of_flows(found: FlowGradients) -> float:
+    """Return Σ|θ ⊙ g| over the layers' magnitudes θ and gradients g."""
+    return float(sum((w * g).abs().sum() for w, g in zip(found.magnitudes, found.gradients, strict=True)))
 
 
 def _forward_mode(network: CellNetwork, images: Tensor) -> float:
@@ -58,7 +60,7 @@ def _forward_mode(network: CellNetwork, images: Tensor) -> float:
             torch.cat([images, images]),
             weights=magnitudes,
             convolve=convolve,
-            combine=_add,
+            combine=add_up,
             after_block=rescale,
         )
         flow = float((magnitudes[layers[-1]] @ pair[1]).sum(dtype=torch.float64))
@@ -66,40 +68,3 @@ def _forward_mode(network: CellNetwork, images: Tensor) -> float:
         return math.ldexp(flow, exponent)
     except OverflowError:
         return math.inf
-
-
-def _reverse_mode(network: nn.Module, images: Tensor) -> float:
-    layer_weights = {layer.weight for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)}
-    magnitudes = {name: p.detach().to(torch.float64).abs() for name, p in network.named_parameters()}
-    weights = [magnitudes[name].requires_grad_() for name, p in network.named_parameters() if p in layer_weights]
-    with torch.enable_grad(), _without_batch_norm(network):
-        flow = functional_call(network, magnitudes, (images,)).sum()
-    gradients = torch.autograd.grad(flow, weights, allow_unused=True)
-    saliences = [w.detach() * g for w, g in zip(weights, gradients, strict=True) if g is not None]
-    return float(sum(salience.abs().sum() for salience in saliences))
-
-
-def _add(convolved: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
-    """Add up all tensors, BatchNorm being left out; into the first of `convolved`, which nobody else holds."""
-    if not convolved:
-        return functools.reduce(torch.add, others)
-    first, *rest = convolved
-    for x in (*rest, *others):
-        first += x
-    return first
-
-
-@contextmanager
-def _without_batch_norm(network: nn.Module) -> Iterator[None]:
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.forward = _identity  # type: ignore[method-assign,assignment]
-    try:
-        yield
-    finally:
-        for norm in norms:
-            del norm.forward
-
-
-def _identity(x: Tensor) -> Tensor:
-    return x

@@ -1,21 +1,17 @@
 import pytest
-import torch
 from hypothesis import given, settings
 from torch import nn
 
 from nas_exp.metrics import Batch
 from nas_exp.metrics.grad_norm import grad_norm
 from nas_exp.space import Spec
+from tests.metrics.backward_reference import weights_after_backward
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 
 
 def reference(network: nn.Module, batch: Batch) -> float:
     """Backward through everything, the loss and the norms written out."""
-    log_probabilities = network(batch.images).log_softmax(dim=1)
-    loss = -log_probabilities[torch.arange(len(batch.labels)), batch.labels].mean()
-    loss.backward()
-    weights = [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    return sum(weight.grad.square().sum().sqrt().item() for weight in weights if weight.grad is not None)
+    return sum(gradient.square().sum().sqrt().item() for _, gradient in weights_after_backward(network, batch))
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,29 @@
+import pytest
+from hypothesis import given, settings
+from torch import nn
+
+from nas_exp.metrics import Batch
+from nas_exp.metrics.snip import snip
+from nas_exp.space import Spec
+from tests.metrics.backward_reference import weights_after_backward
+from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
+
+
+def reference(network: nn.Module, batch: Batch) -> float:
+    return sum((weight * gradient).abs().sum().item() for weight, gradient in weights_after_backward(network, batch))
+
+
+@settings(max_examples=20, deadline=None)
+@given(spec=SPECS, seed=SEEDS)
+def test_equals_the_sum_of_magnitudes_of_weight_times_gradient(spec: Spec, seed: int) -> None:
+    network, batch = cell_network(spec, seed), random_batch(seed)
+    assert snip(network, batch) == pytest.approx(reference(network, batch), rel=1e-9, abs=1e-12)
+
+
+def test_works_on_any_network() -> None:
+    batch = random_batch(0)
+    assert snip(other_network(), batch) == pytest.approx(reference(other_network(), batch), rel=1e-9)
+
+
+def test_is_zero_where_the_logits_do_not_depend_on_any_weight() -> None:
+    assert snip(cell_network((0,) * 6, 0), random_batch(0)) == 0
