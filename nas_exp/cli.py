@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 import nas_exp
 from nas_exp.atomic import replacing, write_json
@@ -21,9 +21,10 @@ from nas_exp.digests import sealed
 from nas_exp.errors import InputError, about_file, is_about_files, raised_in
 from nas_exp.hydra_errors import is_about_arguments, one_line
 from nas_exp.locks import in_turn
+from nas_exp.members import with_members
 from nas_exp.report.table import print_table
 from nas_exp.schema import register_schema
-from nas_exp.sweeps import ERROR, SUMMARY, JobsFailedError, State, result_files, state
+from nas_exp.sweeps import ERROR, STARTED, SUMMARY, JobsFailedError, State, result_files, state
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
@@ -46,12 +47,12 @@ def run_job(node: DictConfig) -> None:
     if hydra_config.mode != RunMode.RUN:
         os.chdir(hydra_config.runtime.cwd)  # where the sweep was started from; a cluster's workers start elsewhere
         with in_turn(folder):
-            config = check(node)
+            config = _checked(node, folder)
             if state(folder, config.hash) is not State.DONE:
                 _run_task(config, folder)
         return
     try:
-        config = check(node)
+        config = _checked(node, folder)
         if config.dry_run or config.rerun != RERUN[0]:
             key, value = ("dry_run", "true") if config.dry_run else ("rerun", config.rerun)
             raise InputError(f"{key}={value}: is about the jobs of a sweep; expected -m")
@@ -102,6 +103,16 @@ def run_program(main: Callable[[], None]) -> int:
             raise
         return BAD_INPUT
     return 0
+
+
+def _checked(node: DictConfig, folder: Path) -> Config:
+    """Check a job's configuration; what it says by names alone, such as members of a metric, is kept with the rest."""
+    whole = with_members(node)
+    config = check(whole)
+    if whole is not node:
+        with replacing(folder / STARTED) as temporary:
+            temporary.write_text(OmegaConf.to_yaml(whole), encoding="utf-8")
+    return config
 
 
 def _run_task(config: Config, folder: Path) -> Summary:

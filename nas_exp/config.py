@@ -4,21 +4,23 @@ import dataclasses
 import functools
 import math
 import re
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nas_exp.arguments import AtLeast, find, keywords
+from nas_exp.algos import CostName, Costs, Score
+from nas_exp.arguments import AtLeast, check_value, find, keywords
 from nas_exp.digests import digest
 from nas_exp.errors import InputError
 from nas_exp.hydra_errors import one_line
+from nas_exp.members import with_members
 from nas_exp.schema import ConfigNode, DatasetNode, NetworkNode
+from nas_exp.space import SIZE
 from nas_exp.tasks import store_of
 
 if TYPE_CHECKING:
@@ -33,8 +35,9 @@ class Metric:
     that training has brought about, and `members` stands for other metrics, each with an input of its own; the fields
     that do not apply are None. `network` says what the function is given:
     `cells`, a fast `nas_exp.cells.CellNetwork`; `live_cells`, the same without the ReLUs of convolutions that lead
-    nowhere; or `modules`, the same network as a `torch.nn.Module`. `same_as` names the function of another metric that
-    gives the same scores in this space: the two share score tables.
+    nowhere; `modules`, the same network as a `torch.nn.Module`; or `blueprint`, a `nas_exp.blueprint.Blueprint`, which
+    counts and cannot compute. `same_as` names the function of another metric that gives the same scores in this space:
+    the two share score tables.
     """
 
     name: str
@@ -47,6 +50,10 @@ class Metric:
     seed: Annotated[int | None, AtLeast(0)] = None
     version: int | None = None
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    members: "tuple[Metric, ...]" = ()
+    """Of a metric that stands for others, those."""
+    key: str = "metric"
+    """The key that holds it, for error messages."""
 
     @property
     def dead_relus(self) -> bool:
@@ -61,6 +68,27 @@ class Call:
     name: str
     function: Callable[..., Any]
     arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Algo(Call):
+    """An algorithm as configured; `arguments` are those that are plain values."""
+
+    metrics: dict[str, Metric]
+    """Those whose scores it is given beside the main one's, by parameter."""
+    seconds: float | None
+    """What all scores of one search may take together; None: any."""
+    cost: CostName | None
+    """One of `CostName`, if it weighs scores against a cost, its parameter `cost`."""
+
+    @property
+    def hyper_parameters(self) -> dict[str, Any]:
+        """All that distinguishes it from others of its name, as plain values."""
+        metrics = {parameter: metric.name for parameter, metric in self.metrics.items()}
+        # searches without such a budget are what they were before there were any
+        budget = {} if self.seconds is None else {"budget_seconds": self.seconds}
+        cost = {} if self.cost is None else {"cost": self.cost}
+        return {**self.arguments, **metrics, **cost, **budget}
 
 
 @dataclass(frozen=True)
@@ -94,9 +122,7 @@ class Config:
     task: Call
     dataset: DatasetNode
     metric: Metric
-    members: tuple[Metric, ...]
-    """Of a metric that stands for many, those; else none."""
-    algo: Call
+    algo: Algo
     benchmark: BenchmarkCall
     network: NetworkNode
     scores: Path
@@ -115,6 +141,11 @@ class Config:
     """Of all values but those that say how and where to work, and of the folder that a task fills if it fills one;
     16 hexadecimal digits."""
 
+    def of_scores(self) -> "dict[str, Config]":
+        """Return a configuration for each score that the algorithm is given, by parameter; this one is `score`'s."""
+        others = {name: dataclasses.replace(self, metric=metric) for name, metric in self.algo.metrics.items()}
+        return {"score": self, **others}
+
 
 RERUN = ("missing", "failed", "all")
 
@@ -124,7 +155,13 @@ _INPUTS = {  # the common keys that a metric of each kind must have
     "benchmark": (),
     "members": (),
 }
-_CHOICES = {"input": tuple(_INPUTS), "network": ("cells", "live_cells", "modules"), "dtype": ("float32", "float64")}
+_GIVEN = {"task": ("config", "folder"), "algo": ("score", "space", "rng")}
+"""What the functions of a group are called with before the keys of their configuration."""
+_CHOICES = {
+    "input": tuple(_INPUTS),
+    "network": ("cells", "live_cells", "modules", "blueprint"),
+    "dtype": ("float32", "float64"),
+}
 
 
 def check(node: DictConfig) -> Config:
@@ -137,7 +174,7 @@ def check(node: DictConfig) -> Config:
     if unknown := sorted({str(key) for key in node} - {*known, "hydra"}):
         raise InputError(f"{unknown[0]}: unknown key; the choices are {', '.join(known)}")
     try:
-        own = OmegaConf.masked_copy(node, known)
+        own = OmegaConf.masked_copy(with_members(node), known)
         resolved = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
         # once more through the schema, which has not seen what interpolations have come to
         typed = OmegaConf.merge(OmegaConf.structured(ConfigNode), resolved)
@@ -152,14 +189,12 @@ def check(node: DictConfig) -> Config:
     if values["rerun"] not in RERUN:
         raise InputError(f"rerun={values['rerun']}: the choices are {', '.join(RERUN)}")
     _check_paths(values)
-    metric, members = _metric(values["metric"]), _members(node, values["metric"])
     task = _call(values["task"], "task")
     return Config(
         task=task,
         dataset=DatasetNode(**values["dataset"]),
-        metric=metric,
-        members=tuple(_metric(member) for member in members),
-        algo=_call(values["algo"], "algo"),
+        metric=_metric(values["metric"], "metric"),
+        algo=_algo(values["algo"]),
         benchmark=_benchmark(values),
         network=NetworkNode(**values["network"]),
         scores=Path(values["paths"]["scores"]).expanduser(),
@@ -170,25 +205,56 @@ def check(node: DictConfig) -> Config:
         sweep=None if values["sweep"] is None else Path(values["sweep"]).expanduser(),
         rerun=values["rerun"],
         dry_run=values["dry_run"],
-        hash=_hash({**values, "members": members} if members else values, store_of(task.function)),
+        hash=_hash(values, store_of(task.function)),
     )
 
 
 def _call(values: dict[str, Any], group: str) -> Call:
-    values = dict(values)
+    name, function = _named_function(values, group)
+    return Call(name, function, keywords(function, _without(values, "name", "_target_"), group))
+
+
+def _algo(values: dict[str, Any]) -> Algo:
+    name, function = _named_function(values, "algo")
+    hints = typing.get_type_hints(function)
+    # `score` itself is the main metric's
+    scores = [parameter for parameter, hint in hints.items() if hint == Score and parameter != "score"]
+    for parameter in scores:
+        if not isinstance(values.get(parameter), dict):
+            found = "null" if values.get(parameter) is None else values[parameter]
+            raise InputError(f"algo.{parameter}={found}: expected a metric, as in metric@algo.{parameter}=synflow")
+    metrics = {parameter: _metric(values[parameter], f"algo.{parameter}") for parameter in scores}
+    cost, given = None, scores
+    if hints.get("cost") == Costs:
+        check_value("algo.cost", values.get("cost"), CostName)
+        cost, given = values["cost"], [*scores, "cost"]
+    seconds = values.get("seconds")
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and 0 < seconds < math.inf):
+        raise InputError(f"algo.seconds={seconds}: expected a positive number, or null")
+    arguments = _without(values, "name", "_target_", "seconds", *given)
+    if arguments.get("N", 0) is None:
+        arguments["N"] = SIZE
+    arguments = keywords(function, arguments, "algo", given=given)
+    return Algo(name, function, arguments, metrics, seconds, cost)
+
+
+def _named_function(values: dict[str, Any], group: str) -> tuple[str, Callable[..., Any]]:
     for key in ("name", "_target_"):
         if not isinstance(values.get(key), str):
             raise InputError(f"{group}.{key}: missing; expected what conf/{group}/ has")
-    name, target = values.pop("name"), values.pop("_target_")
-    function = find(target, f"{group}._target_")
-    return Call(name, function, keywords(function, values, group))
+    return values["name"], find(values["_target_"], f"{group}._target_", given=_GIVEN[group])
+
+
+def _without(values: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
 
 
 def _benchmark(values: dict[str, Any]) -> BenchmarkCall:
     node = values["benchmark"]
     return BenchmarkCall(
         node["name"],
-        find(node["_target_"], "benchmark._target_"),
+        find(node["_target_"], "benchmark._target_", given=("dataset",), by_name=("path", "store")),
         None if node["path"] is None else Path(node["path"]),
         Path(values["paths"]["benchmarks"]).expanduser(),
     )
@@ -235,61 +301,46 @@ def _check_paths(values: dict[str, Any]) -> None:
             raise InputError(f"paths.{name}: found an empty path; expected a folder")
 
 
-def _members(node: DictConfig, values: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the values of the metrics that a metric stands for, as conf/metric/ and the job's other keys have them."""
-    if values.get("input") != "members":
-        return []
-    loader = GlobalHydra.instance().config_loader()
-    choices = [name for name in loader.get_group_options("metric") if name != values["name"]]
-    found = []
-    for name in values["members"]:
-        if name not in choices:
-            raise InputError(f"metric.members: {name} is not a metric; the choices are {', '.join(choices)}")
-        file = loader.load_configuration(f"metric/{name}", overrides=[], run_mode=RunMode.RUN)
-        job = OmegaConf.masked_copy(node, [str(key) for key in node if key not in ("metric", "hydra")])
-        with open_dict(job):
-            job.metric = file.metric
-        member: dict[str, Any] = OmegaConf.to_container(job.metric, resolve=True)  # type: ignore[assignment]
-        if member.get("input") in ("benchmark", "members"):
-            raise InputError(f"metric.members: {name} is not computed from a network; expected metrics that are")
-        for key in ("batch_size", "seed"):
-            if values[key] is not None and member.get(key) is not None:
-                member[key] = values[key]
-        found.append(member)
-    return found
-
-
-def _metric(values: dict[str, Any]) -> Metric:
+def _metric(values: dict[str, Any], group: str) -> Metric:
     if values.get("input") == "members":
-        return _many(**keywords(_many, values, "metric"))
+        return _many(values, group)
     if not isinstance(values.get("_target_"), str):
-        raise InputError("metric._target_: missing; expected what conf/metric/ has")
-    common = {field.name for field in dataclasses.fields(Metric)} - {"arguments", "target"}
+        raise InputError(f"{group}._target_: missing; expected what conf/metric/ has")
+    common = {field.name for field in dataclasses.fields(Metric)} - {"arguments", "target", "members", "key"}
     settings = {key: value for key, value in values.items() if key in common}
     own = {key: value for key, value in values.items() if key not in common | {"_target_"}}
-    metric = Metric(**keywords(Metric, {**settings, "target": values["_target_"], "arguments": own}, "metric"))
+    settings |= {"target": values["_target_"], "arguments": own, "key": group}
+    metric = Metric(**keywords(Metric, settings, group))
     for key, choices in _CHOICES.items():
         if getattr(metric, key) not in (None, *choices):
-            raise InputError(f"metric.{key}={getattr(metric, key)}: the choices are {', '.join(choices)}")
+            raise InputError(f"{group}.{key}={getattr(metric, key)}: the choices are {', '.join(choices)}")
     for key in _INPUTS[metric.input]:
         if getattr(metric, key) is None:
-            raise InputError(f"metric.{key}: missing; metrics with input={metric.input} need it")
+            raise InputError(f"{group}.{key}: missing; metrics with input={metric.input} need it")
     # a sweep may set the batch size for its image metrics; it says nothing about the others
     return metric if metric.input == "images" else dataclasses.replace(metric, batch_size=None)
 
 
-def _many(
-    *,
-    name: str,
-    input: str,  # noqa: A002
-    members: list[str],
-    batch_size: Annotated[int | None, AtLeast(2)],
-    seed: Annotated[int | None, AtLeast(0)],
-) -> Metric:
+def _many(values: dict[str, Any], group: str) -> Metric:
     """Return a metric that stands for others."""
+    own = keywords(_shared_by_members, _without(values, "name", "input", "members"), group)
+    members = values.get("members")
+    if not isinstance(members, dict):
+        raise InputError(f"{group}.members={members}: expected a list of metrics, as {group}.members=[snip,zico]")
     if not members:
-        raise InputError("metric.members=[]: expected at least one metric, as metric.members=[snip,zico]")
-    return Metric(name=name, target=None, input=input, batch_size=batch_size, seed=seed)
+        raise InputError(f"{group}.members=[]: expected at least one metric, as {group}.members=[snip,zico]")
+    for_all = {key: value for key, value in own.items() if value is not None}
+    found = []
+    for member in members.values():
+        replaced = {key: value for key, value in for_all.items() if member.get(key) is not None}
+        found.append(_metric({**member, **replaced}, group))
+    return Metric(name=values["name"], target=None, input="members", members=tuple(found), key=group)
+
+
+def _shared_by_members(
+    *, batch_size: Annotated[int | None, AtLeast(2)], seed: Annotated[int | None, AtLeast(0)]
+) -> None:
+    """Say which keys of members a metric that stands for them can set, with their types."""
 
 
 def _hash(values: dict[str, Any], store: str | None) -> str:
@@ -297,4 +348,6 @@ def _hash(values: dict[str, Any], store: str | None) -> str:
     hashed = {key: value for key, value in values.items() if key not in not_hashed}
     if store is not None:  # what the job has done is in there, and nowhere else
         hashed["store"] = str(Path(values["paths"][store]).expanduser().resolve())
+    if hashed["algo"].get("seconds") is None:  # as before there was such a key, so that earlier results still count
+        hashed["algo"] = _without(hashed["algo"], "seconds")
     return digest(hashed)

@@ -3,17 +3,25 @@
 import csv
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from nas_exp import pareto
+from nas_exp.algos import Costs
 from nas_exp.atomic import replacing
+from nas_exp.benchmarks import Benchmark
 from nas_exp.parquet import write_columns
 from nas_exp.search import Run
 from nas_exp.space import str_of_index
 from nas_exp.tasks import Summary
 
 RUN_COLUMNS = ("run", "arch_index", "arch_str", "score", "val_acc", "test_acc", "seconds", "scored")
+FRONT_COLUMNS = ("run", "arch_index", "arch_str", "score", "cost", "val_acc", "test_acc")
+
+FloatArray = npt.NDArray[np.float64]
 
 
 def write_runs(path: Path, runs: Sequence[Run]) -> None:
@@ -29,7 +37,10 @@ def write_runs(path: Path, runs: Sequence[Run]) -> None:
 
 
 def write_trajectories(path: Path, runs: Sequence[Run]) -> None:
-    """Write one row a step of every run; columns as in `Run`, accuracies NaN where unknown."""
+    """Write one row a step of every run; columns as in `Run`, accuracies NaN where unknown.
+
+    Algorithms that are given several scores have a column more: `stage`, which score it is, numbered as they are used.
+    """
     steps = [len(run.best_arch_index) for run in runs]
     columns = {
         "run": np.repeat(np.arange(len(runs), dtype=np.int32), steps),
@@ -41,7 +52,59 @@ def write_trajectories(path: Path, runs: Sequence[Run]) -> None:
         "test_acc": np.concatenate([run.test_acc for run in runs]),
         "seconds": np.concatenate([run.seconds for run in runs]),
     }
+    stages = [run.trajectory.stage for run in runs if run.trajectory.stage is not None]
+    if stages:
+        columns["stage"] = np.concatenate(stages).astype(np.int32)
     write_columns(path, columns)
+
+
+@dataclass(frozen=True)
+class Front:
+    """The Pareto front of one run, cheapest first. All arrays have shape (networks,)."""
+
+    arch_index: npt.NDArray[np.int64]
+    score: FloatArray
+    cost: FloatArray
+    val_acc: FloatArray
+    """After 200 epochs, percent; NaN where the benchmark has none."""
+    test_acc: FloatArray
+    """Likewise."""
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the test accuracies of all are known."""
+        return bool(np.isfinite(self.test_acc).all())
+
+
+def front_of(run: Run, cost: Costs, benchmark: Benchmark) -> Front:
+    """Return the Pareto front of what a run has scored."""
+    step = pareto.front(run.trajectory, cost)
+    arch = run.trajectory.arch_index[step]
+    return Front(
+        arch, run.trajectory.score[step], cost[arch], benchmark.val_acc_200[arch], benchmark.test_acc_200[arch]
+    )
+
+
+def write_fronts(path: Path, fronts: Sequence[Front]) -> None:
+    """Write one row a network of every run's front. Unknown cells stay empty."""
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(FRONT_COLUMNS)
+        for number, front in enumerate(fronts):
+            columns = (front.arch_index, front.score, front.cost, front.val_acc, front.test_acc)
+            for arch, *numbers in zip(*(column.tolist() for column in columns), strict=True):
+                cells = ("" if math.isnan(value) else value for value in numbers)
+                writer.writerow([number, arch, str_of_index(arch), *cells])
+
+
+def summarise_fronts(fronts: Sequence[Front], highest_cost: float) -> Summary:
+    """Sum up fronts: mean and sample standard deviation of their hypervolumes (`pareto.hypervolume`), mean size."""
+    return {
+        **_mean_and_std("val_hypervolume", [pareto.hypervolume(it.val_acc, it.cost, highest_cost) for it in fronts]),
+        **_mean_and_std("test_hypervolume", [pareto.hypervolume(it.test_acc, it.cost, highest_cost) for it in fronts]),
+        "hypervolume_reference_cost": highest_cost,
+        "front_size_mean": float(np.mean([len(front.arch_index) for front in fronts])),
+    }
 
 
 def summarise(runs: Sequence[Run]) -> Summary:
@@ -49,7 +112,7 @@ def summarise(runs: Sequence[Run]) -> Summary:
 
     A mean over runs of which some have no accuracy is None, as is a deviation of a single run.
     """
-    best = max(runs, key=lambda run: run.best_score)
+    best = max(runs, key=lambda run: run.rank)
     return {
         **_mean_and_std("val_acc", [run.val_acc[-1] for run in runs]),
         **_mean_and_std("test_acc", [run.test_acc[-1] for run in runs]),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from nas_exp import costs
 from nas_exp.arguments import find, keywords
 from nas_exp.config import Config
 from nas_exp.errors import InputError
@@ -101,11 +102,12 @@ def open_scorer(config: Config) -> Iterator[Scorer]:
         return
     if not scores.known.all():
         log.info(
-            "the score table lacks %d of %d architectures; those that the search meets are computed on demand "
+            "the score table of %s lacks %d of %d architectures; those that the search meets are computed on demand "
             "(task=score fills the table in n_jobs processes%s)",
+            config.metric.name,
             np.count_nonzero(~scores.known),
             len(scores.known),
-            "; metric.seed=0 uses the scores of that seed" if config.metric.seed else "",
+            f"; {config.metric.key}.seed=0 uses the scores of that seed" if config.metric.seed else "",
         )
     with LiveTable(table, work, n_jobs=config.n_jobs) as live:
         yield Scorer(scores, live)
@@ -119,11 +121,11 @@ def known_scores(config: Config) -> Scores:
     """
     metric = config.metric
     if metric.input == "benchmark":
-        function = find(metric.target, "metric._target_")
-        arguments = keywords(function, metric.arguments, "metric")
+        function = find(metric.target, f"{metric.key}._target_")
+        arguments = keywords(function, metric.arguments, metric.key)
         if "benchmark" not in inspect.signature(function).parameters:
             raise InputError(
-                f"metric.input=benchmark: {metric.target} does not read a benchmark; expected ones or images"
+                f"{metric.key}.input=benchmark: {metric.target} does not read a benchmark; expected ones or images"
             )
         score, seconds = function(config.benchmark.load(config.dataset.name), **arguments)
         return Scores(np.isfinite(score), score, seconds)
@@ -131,11 +133,13 @@ def known_scores(config: Config) -> Scores:
 
 
 def lacking(config: Config) -> str | None:
-    """Return what the configured benchmark lacks for the configured metric; None if nothing."""
-    if config.metric.input != "benchmark":
-        return None
+    """Return what the configured benchmark lacks for the configured metrics and cost; None if nothing."""
     try:
-        known_scores(config)
+        for part in config.of_scores().values():
+            if part.metric.input == "benchmark":
+                known_scores(part)
+        if config.algo.cost is not None:
+            costs.load(config)
     except InputError as error:
         return str(error)
     return None

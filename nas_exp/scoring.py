@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas_exp.arguments import find, keywords
+from nas_exp.blueprint import Blueprint
 from nas_exp.config import Config, Metric
 from nas_exp.devices import resolve
 from nas_exp.errors import InputError
@@ -64,10 +65,10 @@ def plan(config: Config, *, read: Callable[[Config], MiniBatch] | None = None) -
             shipped table to do without them.
     """
     metric, dataset = config.metric, config.dataset
-    if config.members:
+    if metric.members:
         raise InputError(
             f"metric={metric.name}: stands for many metrics, which only task=score takes at once; "
-            f"expected one of them, as metric={config.members[0].name}"
+            f"expected one of them, as metric={metric.members[0].name}"
         )
     if metric.input == "benchmark":
         raise InputError(f"metric={metric.name}: comes from the benchmark; there is nothing to compute")
@@ -109,7 +110,7 @@ def plan_all(config: Config) -> list[tuple[ScoreTable, Work | None]]:
     Raises:
         InputError: as `plan` does.
     """
-    if not config.members:
+    if not config.metric.members:
         return [plan(config)]
     batches: dict[tuple[int | None, int | None], MiniBatch] = {}
 
@@ -119,7 +120,7 @@ def plan_all(config: Config) -> list[tuple[ScoreTable, Work | None]]:
             batches[key] = read_mini_batch(member)
         return batches[key]
 
-    plans = [plan(dataclasses.replace(config, metric=metric, members=()), read=read) for metric in config.members]
+    plans = [plan(dataclasses.replace(config, metric=metric), read=read) for metric in config.metric.members]
     return list({table.folder: (table, work) for table, work in reversed(plans)}.values())[::-1]
 
 
@@ -229,9 +230,10 @@ _Group = dict[int, list[int]]
 def equal_networks(metric: Metric, arch_index: Sequence[int]) -> dict[int, list[int]]:
     """Group architectures whose networks a metric cannot tell apart, by the one of them that is to be scored.
 
-    It is the same one whatever else is asked for. Modules have all parts, so there every architecture is its own.
+    It is the same one whatever else is asked for. Modules and blueprints have all parts, so there every architecture is
+    its own.
     """
-    if metric.network == "modules":
+    if metric.network in ("modules", "blueprint"):
         return {int(arch): [int(arch)] for arch in arch_index}
     from nas_exp.cells import first_equal
 
@@ -261,7 +263,7 @@ def _scores(works: Sequence[Work], wanted: Sequence[int], arch: int) -> Iterator
         start = time.perf_counter()
         if len(numbers) == 1:
             (number,) = numbers
-            score = float(_evaluate(works[number], prepared[number], arch))
+            score = _number(_evaluate(works[number], prepared[number], arch), works[number].metric)
             yield number, score, time.perf_counter() - start
             continue
         from nas_exp.metrics.passes import run_passes
@@ -278,8 +280,16 @@ def _scores(works: Sequence[Work], wanted: Sequence[int], arch: int) -> Iterator
             function, arguments = prepared[number].function, prepared[number].arguments
             yielded, seconds = found[function.run]
             start = time.perf_counter()
-            score = float(function.of(yielded, **arguments))
+            score = _number(function.of(yielded, **arguments), works[number].metric)
             yield number, score, building + seconds + time.perf_counter() - start
+
+
+def _number(score: Any, metric: Metric) -> float:
+    try:
+        return float(score)
+    except (TypeError, ValueError):
+        found = type(score).__name__
+        raise InputError(f"{metric.key}._target_={metric.target}: expected a score, found {found}") from None
 
 
 def evaluate(work: Work, arch: int) -> Any:
@@ -300,6 +310,8 @@ def _evaluate(work: Work, prepared: "_Prepared", arch: int) -> Any:
 def _network(work: Work, prepared: "_Prepared", arch: int, *, dead_relus: bool) -> Any:
     spec, seed, device = spec_of_index(arch), work.metric.seed, prepared.batch.images.device
     assert seed is not None
+    if work.metric.network == "blueprint":
+        return Blueprint(np.array(spec), **work.network)
     if work.metric.network != "modules":
         from nas_exp.cells import CellNetwork, draw_weights
 
@@ -354,8 +366,8 @@ def _prepare(handle: _Works) -> list[_Prepared]:
     prepared = []
     for work in handle.works:
         metric = work.metric
-        function = find(metric.target, "metric._target_")
-        arguments = keywords(function, metric.arguments, "metric")
+        function = find(metric.target, f"{metric.key}._target_", given=("network", "batch"))
+        arguments = keywords(function, metric.arguments, metric.key)
         key = getattr(work.images, "digest", None), metric.dtype
         if key not in batches:
             batches[key] = _batch(work)
@@ -373,7 +385,8 @@ def _sharing(work: Work, *, with_pass: bool = False) -> tuple[object, ...] | Non
     """
     from nas_exp.metrics.passes import PassMetric
 
-    function, metric = find(work.metric.target, "metric._target_"), work.metric
+    metric = work.metric
+    function = find(metric.target, f"{metric.key}._target_", given=("network", "batch"))
     if not isinstance(function, PassMetric):
         return None
     shared = getattr(work.images, "digest", None), metric.dtype, metric.seed, metric.network == "modules"

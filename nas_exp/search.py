@@ -1,5 +1,6 @@
 """One seeded search, and what its incumbent is worth once trained."""
 
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.algos import Trajectory
+from nas_exp.algos import Score, Trajectory
 from nas_exp.benchmarks import Benchmark
+from nas_exp.meter import BudgetSpentError, Meter
 from nas_exp.scorer import Scorer
 from nas_exp.space import TopologySpace
 
@@ -38,8 +40,18 @@ class Run:
     @property
     def best_score(self) -> float:
         """Score of the architecture that the search returns; -inf when none had a finite score."""
-        finite = self.trajectory.score[np.isfinite(self.trajectory.score)]
-        return float(finite.max()) if len(finite) else -math.inf
+        last = self._best_step
+        return float(self.trajectory.score[last]) if last >= 0 else -math.inf
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """What tells the better of two runs: the stage that gave `best_score`, and that."""
+        stage, last = self.trajectory.stage, self._best_step
+        return (0 if stage is None or last < 0 else int(stage[last])), self.best_score
+
+    @functools.cached_property
+    def _best_step(self) -> int:
+        return int(self.trajectory.incumbent()[-1])
 
     @property
     def cost(self) -> float:
@@ -53,19 +65,28 @@ def run_search(
     benchmark: Benchmark,
     seed: np.random.SeedSequence,
     arguments: Mapping[str, Any],
+    *,
+    others: Mapping[str, Scorer] | None = None,
+    seconds: float | None = None,
 ) -> Run:
     """Run one search and look up what its incumbents are worth.
 
     Args:
         search: the algorithm, ``search(score, space, rng, **arguments)``.
-        scorer: gives scores and what they cost.
+        scorer: gives the scores of the main metric and what they cost.
         benchmark: gives trained accuracies.
         seed: of everything that the algorithm draws.
         arguments: the algorithm's hyper-parameters.
+        others: give the scores of the algorithm's further metrics, by its parameters.
+        seconds: what all scores may take together: the search ends before the first that goes beyond; None: any.
+
+    Raises:
+        InputError: `seconds` is not enough for one score, or nothing says what a score took.
     """
-    start, computing = time.perf_counter(), scorer.computing_seconds
-    trajectory = search(scorer, _SPACE, np.random.default_rng(seed), **arguments)
-    own_seconds = time.perf_counter() - start - (scorer.computing_seconds - computing)
+    scorers = {"score": scorer, **(others or {})}
+    start, computing = time.perf_counter(), _computing_seconds(scorers)
+    trajectory = _search(search, scorers, seed, arguments, seconds)
+    own_seconds = time.perf_counter() - start - (_computing_seconds(scorers) - computing)
     position = trajectory.incumbent()
     best_arch_index = np.where(position >= 0, trajectory.arch_index[position], -1)
     return Run(
@@ -73,6 +94,31 @@ def run_search(
         best_arch_index,
         np.where(position >= 0, benchmark.val_acc_200[best_arch_index], np.nan),
         np.where(position >= 0, benchmark.test_acc_200[best_arch_index], np.nan),
-        np.nancumsum(scorer.seconds[trajectory.arch_index]),
+        np.nancumsum(_seconds(trajectory, scorers)),
         own_seconds,
     )
+
+
+def _search(
+    search: Callable[..., Trajectory],
+    scorers: Mapping[str, Scorer],
+    seed: np.random.SeedSequence,
+    arguments: Mapping[str, Any],
+    seconds: float | None,
+) -> Trajectory:
+    meter = Meter(scorers, math.inf if seconds is None else seconds)
+    scores: dict[str, Score] = dict(scorers) if seconds is None else {name: meter.score(name) for name in scorers}
+    try:
+        return search(scores.pop("score"), _SPACE, np.random.default_rng(seed), **scores, **arguments)
+    except BudgetSpentError:
+        return meter.trajectory()
+
+
+def _computing_seconds(scorers: Mapping[str, Scorer]) -> float:
+    return sum(scorer.computing_seconds for scorer in scorers.values())
+
+
+def _seconds(trajectory: Trajectory, scorers: Mapping[str, Scorer]) -> FloatArray:
+    """Return what the score of each step took."""
+    by_stage = [scorers[stage].seconds[trajectory.arch_index] for stage in trajectory.stages]
+    return by_stage[0] if trajectory.stage is None else np.choose(trajectory.stage, by_stage)

@@ -5,8 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+
+from nas_exp.benchmarks import COLUMNS, DATASETS
+from nas_exp.space import TopologySpace, str_of_spec
 
 # Before torch is imported: small tensors on two threads wait for each other more than they compute
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +29,18 @@ def test_data() -> Path:
     if folder is None:
         pytest.skip("needs real data: set NAS_EXP_TEST_DATA to its folder")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a made-up benchmark of every dataset, for benchmark=table: all accuracies and costs there are."""
+    folder, rng, size = tmp_path_factory.mktemp("tables"), np.random.default_rng(0), len(TopologySpace())
+    for dataset in DATASETS:
+        columns: dict[str, npt.NDArray[Any]] = {column: rng.uniform(10, 90, size).round(3) for column in COLUMNS}
+        columns["arch_str"] = np.array([str_of_spec(spec) for spec in TopologySpace().specs.tolist()])
+        lines = (",".join(map(str, row)) for row in zip(*columns.values(), strict=True))
+        (folder / f"{dataset}.csv").write_text("\n".join([",".join(columns), *lines]), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture

@@ -22,13 +22,14 @@ _CHOICES = {
     "task": ["search", "score", "correlate", "verify", "report", "import"],
     "dataset": ["cifar10", "cifar100", "imagenet16-120"],
     "metric": ["synflow", "relu", "naswot", "grad_norm", "val_acc", "snip", "zico", "l2_norm"],
-    "algo": ["rs", "rea"],
+    "algo": ["rs", "rea", "ls", "two_stage", "area", "tpe", "nsga2"],
     "benchmark": ["bundled", "nats", "table"],
     "hydra/launcher": ["basic", "joblib"],
     "+experiment": ["paper", "ablation_rs", "ablation_rea"],
 }
 _KEYS = """
-    runs seed n_jobs device sweep name rerun dry_run network.C network.N algo.N algo.P algo.S
+    runs seed n_jobs device sweep name rerun dry_run network.C network.N algo.N algo.P algo.S algo.seconds
+    algo.cost algo.k algo.final algo.final.seed metric@algo.final
     metric.seed metric.batch_size metric.dtype metric.version metric.input metric.network metric._target_ metric.name
     dataset.root dataset.name dataset.num_classes dataset.image_size dataset.mean dataset.std
     benchmark.path benchmark.name paths.data paths.scores

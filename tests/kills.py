@@ -3,6 +3,9 @@
 `python -m tests.kills --count 100` kills scorings, sweeps and, if `NAS_EXP_TEST_DATA` names the folder of real data,
 imports with SIGKILL, looks after each whether all that was finished is still there, and compares what they come to in
 the end with undisturbed work. It prints what it saw, and exits with 1 if anything was lost, unreadable or different.
+
+`python -m tests.kills --resume 120` kills a sweep of so many jobs when half of them are done, takes it up again, and
+compares the time that both took with that of an undisturbed one.
 """
 
 import argparse
@@ -68,7 +71,7 @@ def scores(folder: Path) -> Results:
     return found
 
 
-def jobs(folder: Path) -> Results:
+def finished_jobs(folder: Path) -> Results:
     """What the finished jobs of a sweep found, by job."""
     found = {}
     for summary in folder.glob("multirun_sweeps/*/*/summary.json"):
@@ -103,7 +106,7 @@ def works(archive: Path | None) -> list[Work]:
         Work(
             "sweep",
             (*run, "-m", "algo=rs,rea", "algo.N=30", "seed=range(0,12)", "runs=2", "name=killed", *small),
-            jobs,
+            finished_jobs,
         ),
     ]
     if archive is not None:
@@ -189,6 +192,42 @@ def kill(count: int, seed: int, archive: Path | None) -> Tally:
     return tally
 
 
+def resume(jobs: int) -> bool:
+    """Kill a sweep when half of its jobs are done, resume it and tell; return whether all finished jobs were kept."""
+    run = (sys.executable, str(ROOT / "run.py"))
+    one = ("algo=rs", "algo.N=400", "runs=1", "network.C=8", "network.N=2", "name=killed")
+    work = Work("sweep", (*run, "-m", f"seed=range(0,{jobs})", *one), finished_jobs)
+    with tempfile.TemporaryDirectory() as temporary:
+        undisturbed, disturbed = (fresh(Path(temporary) / name) for name in ("undisturbed", "disturbed"))
+        begin = time.monotonic()
+        if start(work, undisturbed).wait() != 0:
+            raise RuntimeError(f"the sweep fails undisturbed: {' '.join(work.command)}")
+        whole = time.monotonic() - begin
+        begin = time.monotonic()
+        process = start(work, disturbed)
+        while process.poll() is None and len(written(disturbed)) < jobs // 2:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        before = written(disturbed)
+        code = start(work, disturbed).wait()
+        halves = time.monotonic() - begin
+        after = written(disturbed)
+        kept = {name: after.get(name) for name in before} == before
+        same = finished_jobs(disturbed) == finished_jobs(undisturbed)
+    print(
+        f"a sweep of {jobs} jobs: {whole:.1f} s; killed with {len(before)} done and resumed (exit code {code}): "
+        f"{halves:.1f} s, {100 * (halves / whole - 1):+.1f} %; finished jobs {'kept' if kept else 'NOT kept'}; "
+        f"results {'the same' if same else 'NOT the same'}"
+    )
+    return kept and same and code == 0
+
+
+def written(folder: Path) -> dict[str, int]:
+    """When the summary of each finished job was written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("multirun_sweeps/*/*/summary.json")}
+
+
 def fresh(folder: Path) -> Path:
     """Make an empty folder."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -221,7 +260,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", type=int, metavar="JOBS", help="kill one sweep of so many jobs and resume it")
     arguments = parser.parse_args()
+    if arguments.resume is not None:
+        return int(not resume(arguments.resume))
     data = os.environ.get("NAS_EXP_TEST_DATA")
     with tempfile.TemporaryDirectory() as folder:
         original = None if data is None else Path(data) / "nats/NATS-tss-v1_0-3ffb9-simple"

@@ -1,15 +1,21 @@
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 
-from nas_exp.arguments import AtLeast, find, keywords
+from nas_exp.arguments import AtLeast, NotAbove, find, keywords
 from nas_exp.errors import InputError
 
 
 def function(
-    score: float, *, N: Annotated[int, AtLeast(1)], rate: float, archs: list[int] | None, kind: str = "plain"
+    score: float,
+    *,
+    N: Annotated[int, AtLeast(1)],
+    rate: float,
+    archs: list[int] | None,
+    kind: str = "plain",
+    move: Literal["best", "first"] = "best",
 ) -> None:
-    """Has one positional parameter, which is not configurable, and four that are."""
+    """Has one positional parameter, which is not configurable, and five that are."""
 
 
 GOOD: dict[str, Any] = {"N": 3, "rate": 1, "archs": [1, 2]}
@@ -28,7 +34,12 @@ def test_good_values_become_the_keyword_arguments() -> None:
         ({"rate": "fast"}, "algo.rate=fast: expected a number"),
         ({"archs": ["x"]}, "algo.archs=.*: expected a list .*, each a whole number or null"),
         ({"kind": 3}, "algo.kind=3: expected a word"),
-        ({"score": 1.0}, "algo.score: unknown key; the choices are algo.N, algo.rate, algo.archs, algo.kind"),
+        ({"move": "last"}, "algo.move=last: expected best or first"),
+        ({"move": None}, "algo.move=None: expected best or first"),
+        (
+            {"score": 1.0},
+            "algo.score: unknown key; the choices are algo.N, algo.rate, algo.archs, algo.kind, algo.move",
+        ),
     ],
 )
 def test_bad_values_are_named_with_what_was_expected(change: dict[str, Any], message: str) -> None:
@@ -45,3 +56,19 @@ def test_a_missing_value_is_named_unless_it_has_a_default() -> None:
 def test_targets_that_are_no_function_are_refused(target: str) -> None:
     with pytest.raises(InputError, match=r"algo\._target_="):
         find(target, "algo._target_")
+
+
+def bounded(*, N: int | None, k: Annotated[int | None, NotAbove("N")], extra: object) -> None:
+    """Has a bound that is another parameter, and a parameter that is given in another way."""
+
+
+def test_a_bound_may_be_another_key() -> None:
+    with pytest.raises(InputError, match=r"^algo\.k=4: expected at most algo\.N=3$"):
+        keywords(bounded, {"N": 3, "k": 4}, "algo", given=["extra"])
+    for values in ({"N": 3, "k": 3}, {"N": None, "k": 4}, {"N": 3, "k": None}):
+        assert keywords(bounded, values, "algo", given=["extra"]) == values
+
+
+def test_what_is_given_in_another_way_is_no_key() -> None:
+    with pytest.raises(InputError, match=r"^algo\.extra: unknown key; the choices are algo\.N, algo\.k$"):
+        keywords(bounded, {"N": 3, "k": 3, "extra": 1}, "algo", given=["extra"])

@@ -50,7 +50,7 @@ def test_the_cached_path_is_light(program: RunProgram, tmp_path: Path) -> None:
         "sys.argv = ['run.py', 'runs=2']\n"
         "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as end: assert not end.code, end.code\n"
-        "print({'torch', 'pandas', 'scipy', 'seaborn', 'nats_bench'} & set(sys.modules))\n"
+        "print({'torch', 'pandas', 'scipy', 'seaborn', 'nats_bench', 'optuna', 'moocore'} & set(sys.modules))\n"
         # not getrusage's peak, which a child takes over from the process that starts it
         "print(next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM')) // 1024)\n"
     ).replace("'run.py'", repr(str(ROOT / "run.py")), 1)
@@ -73,10 +73,38 @@ BAD_INPUT = {
     "algo.N=-1": "algo.N=-1: expected at least 1",
     "algo.N=15626": "algo.N=15626: expected at most 15625, the size of the space",
     "algo.N=many": "algo.N=many: expected a whole number",
-    "algo.Q=3": "algo.Q: unknown key; the choices are N, P, S",
+    "algo.Q=3": "algo.Q: unknown key; the choices are N, seconds, P, S",
+    "algo=ls algo.improvement=worst": "algo.improvement=worst: expected best or first",
+    "algo=area algo.M=10": "algo.P=20: expected at most algo.M=10",
+    "algo=area algo.M=0": "algo.M=0: expected at least 1",
+    "algo=area metric=val_acc": "metric=val_acc: benchmark=bundled has no 12-epoch accuracies",
+    "algo=area algo.proxy.seed=1": "dataset.root=null: metric=relu needs images of cifar10",
+    "algo=tpe algo.startup=0": "algo.startup=0: expected at least 1",
+    "algo=tpe algo.N=0": "algo.N=0: expected at least 1",
+    "algo=nsga2 algo.P=0": "algo.P=0: expected at least 1",
+    "algo=nsga2 algo.cost=weight": "algo.cost=weight: expected params, flops or latency",
+    "algo=nsga2 algo.cost=null": "algo.cost=None: expected params, flops or latency",
+    "algo=nsga2 algo.cost=latency": "algo.cost=latency: benchmark=bundled has no latencies (latency_s); expected",
+    "algo=two_stage": "metric=val_acc: benchmark=bundled has no 12-epoch accuracies",
+    "algo=two_stage algo.N=20": "algo.k=30: expected at most algo.N=20",
+    "algo=two_stage algo.k=0": "algo.k=0: expected at least 1",
+    "algo=two_stage metric@algo.final=magic": "metric=magic: unknown; the choices are",
+    "algo=two_stage algo.final=relu": "algo.final=relu: expected a metric, as in metric@algo.final=synflow",
+    "algo=two_stage algo.final=null": "algo.final=null: expected a metric, as in metric@algo.final=synflow",
+    "algo=two_stage +algo.final.bogus=1": "algo.final.bogus: unknown key",
+    "algo=two_stage metric@algo.final=relu algo.final.batch_size=1": "algo.final.batch_size=1: expected at least 2",
+    "algo.seconds=0": "algo.seconds=0: expected a positive number, or null",
+    "algo.seconds=soon": "algo.seconds=soon: expected a positive number, or null",
+    "algo.seconds=inf": "algo.seconds=inf: expected a positive number, or null",
+    "algo.seconds=1e-9": "algo.seconds=1e-09: not enough for one score; the first takes",
     "runs=0": "runs=0: expected at least 1",
     "runs=few": "runs: Value 'few' of type 'str' could not be converted to Integer",
     "n_jobs=0": "n_jobs=0: expected at least 1, or -1 for one a core",
+    "metric._target_=os.system": "metric._target_=os.system: expected a function of network, batch",
+    "metric._target_=builtins.print": "metric._target_=builtins.print: expected a score, found NoneType",
+    "benchmark._target_=os.system": "benchmark._target_=os.system: expected a function of dataset, path, store",
+    "algo._target_=os.system": "algo._target_=os.system: expected a function of score, space, rng",
+    "task._target_=os.system": "task._target_=os.system: expected a function of config, folder",
     "device=tpu": "device=tpu: expected cpu, cuda, cuda:N or cuda:auto",
     "seed=-1": "seed=-1: expected at least 0",
     "+colour=red": "colour: unknown key; the choices are task, dataset",

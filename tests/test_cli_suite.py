@@ -136,7 +136,7 @@ def test_stands_for_one_metric_nowhere_else(program: RunProgram) -> None:
     ("members", "message"),
     [
         ("[magic]", "metric.members: magic is not a metric; the choices are "),
-        ("[suite]", "metric.members: suite is not a metric; the choices are "),
+        ("[suite]", "metric.members: suite is not computed from a network"),
         ("[val_acc]", "metric.members: val_acc is not computed from a network"),
         ("[]", "metric.members=[]: expected at least one metric"),
         ("snip", "metric.members=snip: expected a list"),

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from nas_exp.locks import alone
 from nas_exp.report.finished import read_sweep
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import SMALL, only, rows, scores_of, without_seconds
@@ -196,6 +197,18 @@ def test_how_a_sweep_is_taken_up_is_no_matter_of_single_jobs(program: RunProgram
         done = program(*arguments)
         assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
     assert not (tmp_path / "outputs").exists() or not list((tmp_path / "outputs").iterdir())
+
+
+def test_a_sweep_that_is_being_run_is_not_run_twice(program: RunProgram, tmp_path: Path) -> None:
+    folder = tmp_path / "multirun_sweeps/busy"
+    folder.mkdir(parents=True)
+    with alone(folder):
+        done = program("-m", "algo.N=5,6", "runs=1", "name=busy", *SMALL)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: multirun_sweeps/busy: process {os.getpid()} on ")
+        assert done.stderr.endswith("is working there; wait until it has ended, or choose another name\n")
+        assert [path.name for path in folder.iterdir()] == [".lock"]
+    assert program("-m", "algo.N=5,6", "runs=1", "name=busy", *SMALL).returncode == 0
 
 
 def test_flags_may_stand_anywhere(program: RunProgram, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def is_computed(metric: str) -> bool:
 @pytest.mark.parametrize("metric", [name for name in files("metric") if is_computed(name)])
 def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, metric: str) -> None:
     done = program(
-        "-m", "task=score", f"dataset={','.join(files('dataset'))}", f"metric={metric}", "task.archs=[9000,12345]",
+        "-m", "task=score", f"dataset={','.join(files('dataset'))}", f"metric={metric}", "task.archs=[9001,12345]",
         "metric.batch_size=8", "network.C=4", "network.N=1", f"dataset.root={images}", "name=s",
         "hydra/launcher=basic",
     )  # fmt: skip
@@ -48,7 +48,7 @@ def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, me
 
 
 def test_a_metric_that_is_the_same_as_another_shares_its_table(program: RunProgram, images: Path) -> None:
-    both = ("task=score", "task.archs=[9000,12345]", "metric.batch_size=8", "network.C=4", "network.N=1")
+    both = ("task=score", "task.archs=[9001,12345]", "metric.batch_size=8", "network.C=4", "network.N=1")
     for metric in ("relu", "naswot"):
         done = program(*both, f"metric={metric}", f"dataset.root={images}", f"name={metric}")
         assert done.returncode == 0, done.stderr
@@ -58,9 +58,10 @@ def test_a_metric_that_is_the_same_as_another_shares_its_table(program: RunProgr
 
 
 @pytest.mark.parametrize("algo", files("algo"))
-def test_every_algorithm_searches_reproducibly(program: RunProgram, tmp_path: Path, algo: str) -> None:
+def test_every_algorithm_searches_reproducibly(program: RunProgram, tmp_path: Path, tables: Path, algo: str) -> None:
     for name in ("a", "b"):
-        done = program(f"algo={algo}", "algo.N=30", "runs=2", f"name={name}", "network.C=4", "network.N=1")
+        benchmark = ("benchmark=table", f"benchmark.path={tables}")
+        done = program(f"algo={algo}", "algo.N=30", "runs=2", f"name={name}", *benchmark)
         assert done.returncode == 0, done.stderr
     a, b = (tmp_path / "outputs" / name / "trajectory.parquet" for name in ("a", "b"))
     assert a.read_bytes() == b.read_bytes()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ SHARDS = ("-m", "task=score", "task.limit=300", "task.shards=4", "task.shard=ran
 
 def run_in(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Do what the fixture `program` does, in any folder and with a relative folder for tables."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     process = start_in(folder, *arguments, **environment)
     stdout, stderr = process.communicate(timeout=600)
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
@@ -69,33 +70,37 @@ def without_measured(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def by_joblib(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the default launcher leaves."""
-    folder = tmp_path_factory.mktemp("joblib")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all launchers, as what a scoring is about includes where its tables are."""
+    return tmp_path_factory.mktemp("launchers") / "place"
+
+
+def left_by_launcher(launcher: str, place: Path, **environment: str) -> dict[str, Any]:
+    shutil.rmtree(place, ignore_errors=True)
     for sweep in (SEARCHES, SHARDS):
-        done = run_in(folder, *sweep)
-        assert done.returncode == 0, done.stderr
-    left = left_by(folder)
+        done = run_in(place, *sweep, f"hydra/launcher={launcher}", **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "4 of 4 jobs finished" in done.stdout
+        assert "Warning" not in done.stderr
+    return left_by(place)
+
+
+@pytest.fixture(scope="module")
+def by_joblib(place: Path) -> dict[str, Any]:
+    """What the default launcher leaves."""
+    left = left_by_launcher("joblib", place)
     assert sum(name.endswith("summary.json") for name in left) == 8
     assert sum(name.endswith("trajectory.parquet") for name in left) == 4
     return left
 
 
 @pytest.mark.parametrize("launcher", ["submitit_local", "ray"])
-def test_every_launcher_gives_the_same(launcher: str, by_joblib: Mapping[str, Any], tmp_path: Path) -> None:
-    def both(**environment: str) -> None:
-        for sweep in (SEARCHES, SHARDS):
-            done = run_in(tmp_path, *sweep, f"hydra/launcher={launcher}", **environment)
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert "4 of 4 jobs finished" in done.stdout
-            assert "Warning" not in done.stderr
-
+def test_every_launcher_gives_the_same(launcher: str, by_joblib: Mapping[str, Any], place: Path) -> None:
     if launcher == "ray":
         with two_nodes() as cluster:
-            both(**cluster.environment)
+            left = left_by_launcher(launcher, place, **cluster.environment)
     else:
-        both()
-    left = left_by(tmp_path)
+        left = left_by_launcher(launcher, place)
     assert left.keys() == by_joblib.keys()
     assert [name for name in left if left[name] != by_joblib[name]] == []
 

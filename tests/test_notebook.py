@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import open_dict
 
+from nas_exp.config import check
 from nas_exp.errors import InputError
 from nas_exp.notebook import configure
+from nas_exp.schema import register_schema
 from tests.conftest import ROOT
 
 
@@ -37,6 +41,16 @@ def test_a_configuration_is_that_of_the_command_line(monkeypatch: pytest.MonkeyP
     assert config.algo.arguments == {"N": 7}
     assert (config.seed, config.metric.seed, config.runs) == (3, 3, 30)
     assert configure("seed=3").hash != configure("seed=4").hash == configure("seed=4").hash
+
+
+def test_a_configuration_without_a_budget_in_seconds_is_the_one_from_before_there_were_any() -> None:
+    register_schema()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        node = compose("config")
+    with open_dict(node):
+        del node.algo["seconds"]
+    assert check(node).hash == configure().hash
+    assert configure("algo.seconds=5").hash != configure("algo.seconds=6").hash != configure().hash
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 An algorithm is one module with one function ``search(score, space, rng, *, <hyper-parameters>) -> Trajectory`` and one
 file in ``conf/algo/`` that names the function and holds the values. Hyper-parameters are keyword-only, annotated with
-their type and range, as `Count` is; N is the budget. Algorithms know neither configuration nor files.
+their type and range, as `Count` is; N is the budget. A keyword-only parameter that is a `Score` gets the scores of
+another metric, and `cost: Costs` what architectures cost to keep or to run. Algorithms know neither configuration nor
+files.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal, NewType
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,13 @@ Score = Callable[[Sequence[int]], Sequence[float]]
 """Scores architectures, given as `arch_index`, in order; higher is better. Non-finite scores never win."""
 
 
+Costs = NewType("Costs", npt.NDArray[np.float64])
+"""What architectures cost to keep or to run, lower is better: shape (15625,), by `arch_index`, NaN where unknown."""
+
+CostName = Literal["params", "flops", "latency"]
+"""The costs that there are; `nas_exp.costs` says what they are."""
+
+
 @dataclass(frozen=True)
 class Trajectory:
     """The architectures that one search scored, in the order scored."""
@@ -30,13 +39,40 @@ class Trajectory:
     """Shape (steps,)."""
     score: npt.NDArray[np.float64]
     """Shape (steps,)."""
+    stage: npt.NDArray[np.int64] | None = None
+    """Which of `stages` gave the score, shape (steps,); None: the first gave all."""
+    stages: tuple[str, ...] = ("score",)
+    """The parameters of the algorithm that gave scores: a later one overrules the ones before it."""
+
+    @classmethod
+    def joined(cls, stages: "Mapping[str, Trajectory]") -> "Trajectory":
+        """Return one trajectory after the other; each is about the scores of the parameter that is its key."""
+        steps = [len(part.arch_index) for part in stages.values()]
+        return cls(
+            np.concatenate([part.arch_index for part in stages.values()]),
+            np.concatenate([part.score for part in stages.values()]),
+            np.repeat(np.arange(len(stages)), steps),
+            tuple(stages),
+        )
 
     def incumbent(self) -> npt.NDArray[np.int64]:
         """Return, for each step, the step at which the best-scored architecture so far was met; shape (steps,).
 
-        The first of equal scores stays. It is -1 until a finite score has been met.
+        The first of equal scores stays. It is -1 until a finite score has been met. As soon as a stage has a finite
+        score, its best counts, and no longer those of the stages before.
         """
-        usable = np.where(np.isfinite(self.score), self.score, -np.inf)
-        best_before = np.maximum.accumulate(np.concatenate(([-np.inf], usable[:-1])))
-        improving = np.where(usable > best_before, np.arange(len(usable)), -1)
-        return np.maximum.accumulate(improving)
+        if self.stage is None:
+            return _first_best(self.score)
+        position = np.full(len(self.score), -1)
+        for stage in range(len(self.stages)):
+            in_stage = _first_best(np.where(self.stage == stage, self.score, np.nan))
+            position = np.where(in_stage >= 0, in_stage, position)
+        return position
+
+
+def _first_best(score: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return, for each step, the first step with the best finite score so far; -1 where there is none."""
+    usable = np.where(np.isfinite(score), score, -np.inf)
+    best_before = np.maximum.accumulate(np.concatenate(([-np.inf], usable[:-1])))
+    improving = np.where(usable > best_before, np.arange(len(usable)), -1)
+    return np.maximum.accumulate(improving)

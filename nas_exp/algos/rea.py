@@ -1,6 +1,7 @@
 """Regularized evolution: Real et al., *Regularized Evolution for Image Classifier Architecture Search*, 2018."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,7 +27,14 @@ def search(
     Returns:
         a trajectory of P + N steps: the initial population, then the children.
     """
-    scored = space.sample(rng, P, replace=True).tolist()
+    return evolve(score, space, rng, space.sample(rng, P, replace=True).tolist(), N=N, S=S)
+
+
+def evolve(
+    score: Score, space: TopologySpace, rng: np.random.Generator, population: Sequence[int], *, N: int, S: int
+) -> Trajectory:
+    """Do the same from a given population, oldest first."""
+    scored, P = list(population), len(population)
     scores = list(score(scored))
     fitness = [value if math.isfinite(value) else -math.inf for value in scores]
     # All random numbers are drawn up front: a few calls instead of thousands, and the loop is the algorithm alone.

@@ -33,6 +33,7 @@ class Benchmark:
         test_acc_200: test accuracy after the 200-epoch schedule, percent.
         train_seconds_12: training time of the 12-epoch schedule, without validation, seconds.
         val_seconds_12: time of the one validation that follows it, seconds.
+        latency_s: time of one forward pass as the benchmark measured it, seconds.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Benchmark:
     test_acc_200: FloatArray
     train_seconds_12: FloatArray
     val_seconds_12: FloatArray
+    latency_s: FloatArray = dataclasses.field(default_factory=lambda: np.full(len(TopologySpace()), np.nan))
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Benchmark) if field.name not in ("name", "dataset"))

@@ -1,6 +1,7 @@
 """How a metric says that it is computed from what a pass yields, so that several metrics can share the pass."""
 
 import functools
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,6 +30,9 @@ class PassMetric:
             options: what it is asked for beyond what it always yields.
         """
         functools.update_wrapper(self, of)
+        own = [each for each in inspect.signature(of).parameters.values() if each.kind is each.KEYWORD_ONLY]
+        given = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("network", "batch")]
+        self.__signature__ = inspect.Signature([*given, *own])
         self.of, self.run, self.options = of, run, dict(options)
 
     def __call__(self, network: nn.Module | CellNetwork, batch: Batch, **arguments: Any) -> float:

@@ -19,6 +19,7 @@ from nas_exp.config import Config, check
 from nas_exp.digests import is_whole
 from nas_exp.errors import InputError, in_one_line
 from nas_exp.parquet import read_columns
+from nas_exp.report.trajectory import held
 from nas_exp.score_table import Scores
 from nas_exp.scorer import known_scores
 from nas_exp.sweeps import JOBS, SUMMARY, reason, result_files
@@ -58,11 +59,11 @@ class FinishedJob:
     @property
     def hyper_parameters(self) -> tuple[tuple[str, object], ...]:
         """The algorithm's, by name."""
-        return tuple(self.config.algo.arguments.items())
+        return tuple(self.config.algo.hyper_parameters.items())
 
     @functools.cached_property
     def trajectory(self) -> Mapping[str, FloatArray]:
-        """By the columns of ``trajectory.parquet``: shape (runs, steps).
+        """By the columns of ``trajectory.parquet``: shape (runs, steps); runs that ended early keep their last step.
 
         Raises:
             InputError: the file is missing or broken.
@@ -72,12 +73,11 @@ class FinishedJob:
             columns = read_columns(path, ("run", "score", "best_arch_index", "val_acc", "test_acc"))
         except FileNotFoundError:
             raise InputError(f"{path}: missing; run the sweep again") from None
-        runs = len(self.runs["score"])
-        if len(columns["run"]) % runs or not np.array_equal(
-            columns["run"], np.repeat(np.arange(runs), len(columns["run"]) // runs)
-        ):
-            raise InputError(f"{path}: expected {runs} runs of equally many steps; run the sweep again")
-        return {name: np.asarray(values, dtype=np.float64).reshape(runs, -1) for name, values in columns.items()}
+        steps = self.runs["scored"].astype(np.int64)
+        if not np.array_equal(columns["run"], np.repeat(np.arange(len(steps)), steps)):
+            raise InputError(f"{path}: does not have as many steps of each run as runs.csv says; run the sweep again")
+        step = held(steps.tolist()) + (np.cumsum(steps) - steps)[:, None]
+        return {name: np.asarray(values, dtype=np.float64)[step] for name, values in columns.items()}
 
 
 @dataclass(frozen=True, eq=False)

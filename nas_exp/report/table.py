@@ -9,6 +9,10 @@ _HEADINGS = {
     "test_acc": "test acc (%)",
     "seconds": "seconds",
     "best_arch_str": "best architecture",
+    "val_hypervolume": "val hypervolume",
+    "test_hypervolume": "test hypervolume",
+    "front_size": "networks in front",
+    "budget_seconds": "seconds allowed",
     "worst_difference": "worst relative difference",
     "worst_arch_index": "of arch_index",
     **{
@@ -18,7 +22,7 @@ _HEADINGS = {
         for accuracy in ("test", "val")
     },
 }
-_HIDDEN = ("task", "job", "config_hash", "version")
+_HIDDEN = ("task", "job", "config_hash", "version", "hypervolume_reference_cost")
 _LONG = ("best_arch_str", "table")
 """Too wide for a column: shown below the table when there is one row, left to results.csv when there are many."""
 
@@ -58,7 +62,7 @@ def _cells(summary: Summary) -> dict[str, str]:
         if key in _HIDDEN or key.endswith("_std"):
             continue
         std = summary.get(f"{name}_std")
-        digits = 3 if key.startswith(("rho", "tau")) else 2
+        digits = 3 if key.startswith(("rho", "tau")) or key.endswith("hypervolume_mean") else 2
         if key == "worst_difference":
             cells[name] = f"{value:.1e}"
             continue

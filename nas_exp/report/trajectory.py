@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from nas_exp.atomic import replacing
 from nas_exp.search import Run
@@ -23,19 +24,28 @@ def plot_trajectories(path: Path, runs: Sequence[Run], *, title: str) -> None:
         figure.savefig(temporary, format="png")
 
 
+def held(steps: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Return the steps of runs that have so many each, the last of those that end early again and again.
+
+    Shape (runs, longest run).
+    """
+    return np.minimum(np.arange(max(steps)), np.array(steps)[:, None] - 1)
+
+
 def draw_trajectories(runs: Sequence[Run], *, title: str) -> "Figure":
     """Draw the mean of the incumbent's accuracies over the runs, with the sample standard deviation as a band.
 
-    Accuracies that the benchmark does not have are left out.
+    Accuracies that the benchmark does not have are left out. Runs that end before the longest keep what they found.
     """
     # pyplot would bring a GUI toolkit along and keep the figure alive
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
     axes = figure.add_subplot()
+    steps = held([len(run.val_acc) for run in runs])
     for label, accuracies in (
-        ("validation", np.stack([run.val_acc for run in runs])),
-        ("test", np.stack([run.test_acc for run in runs])),
+        ("validation", np.stack([run.val_acc[step] for run, step in zip(runs, steps, strict=True)])),
+        ("test", np.stack([run.test_acc[step] for run, step in zip(runs, steps, strict=True)])),
     ):
         known = np.isfinite(accuracies).all(axis=0)
         if not known.any():

@@ -68,7 +68,7 @@ def run(
         "scored": sum(int(each.known[selected].sum()) for each in scores),
         "finite": sum(int(np.isfinite(each.score[selected]).sum()) for each in scores),
         "seconds_mean": float(np.mean([each.seconds[selected] for each in scores])) if selected else None,
-        "table": str(fillings[0].table.folder if not config.members else config.scores / config.dataset.name),
+        "table": str(fillings[0].table.folder if not config.metric.members else config.scores / config.dataset.name),
     }
 
 
@@ -86,7 +86,7 @@ def _fillings(
     config: Config, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
 ) -> list[_Filling]:
     plans = plan_all(config)
-    metrics = config.members or (config.metric,)
+    metrics = config.metric.members or (config.metric,)
     selected = _selected(metrics, archs=archs, limit=limit, shard=shard, shards=shards)
     return [_Filling(table, work, selected, _missing(table, selected)) for table, work in plans]
 
@@ -112,7 +112,7 @@ def _fill(fillings: list[_Filling], config: Config) -> None:
         for live in lives:
             live.prepare()
         # what is counted are networks of one metric, scores of many
-        unit = "scores" if config.members else "networks"
+        unit = "scores" if config.metric.members else "networks"
         description = f"{config.metric.name} on {config.dataset.name}"
         advance = stack.enter_context(progress(description, sum(map(len, missing)), unit))
         for chunk in compute_together(works, missing, n_jobs=config.n_jobs):

@@ -18,16 +18,23 @@ def plain_rea(
     scores: list[float], rng: np.random.Generator, *, N: int, P: int, S: int
 ) -> tuple[list[int], list[float]]:
     """Algorithm 2 as written, on a queue; it draws the same random numbers."""
+    return plain_evolution(scores, rng, SPACE.sample(rng, P, replace=True).tolist(), N=N, S=S)
+
+
+def plain_evolution(
+    scores: list[float], rng: np.random.Generator, first: list[int], *, N: int, S: int
+) -> tuple[list[int], list[float]]:
+    """The same from a given first population."""
 
     def rank(score: float) -> float:
         return score if math.isfinite(score) else -math.inf
 
     population: deque[tuple[int, float]] = deque()
     history: list[tuple[int, float]] = []
-    for arch in SPACE.sample(rng, P, replace=True):
-        population.append((int(arch), scores[arch]))
+    for arch in first:
+        population.append((arch, scores[arch]))
         history.append(population[-1])
-    choices, mutations = rng.integers(P, size=(N, S)), rng.integers(24, size=N)
+    choices, mutations = rng.integers(len(first), size=(N, S)), rng.integers(24, size=N)
     for choice, mutation in zip(choices, mutations, strict=True):
         parent = population[choice[0]]
         for k in choice[1:]:

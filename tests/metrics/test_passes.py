@@ -25,8 +25,8 @@ TOGETHER = [dict(some) for count in range(1, len(PASSES) + 1) for some in iterto
 def tensors(yielded: Any) -> list[torch.Tensor]:
     if isinstance(yielded, torch.Tensor):
         return [yielded]
-    values = [value for value in vars(yielded).values() if not isinstance(value, int)]
-    return [tensor for value in values for tensor in (value if isinstance(value, list | tuple) else [value])]
+    values = [value if isinstance(value, list | tuple) else [value] for value in vars(yielded).values()]
+    return [tensor for some in values for tensor in some if isinstance(tensor, torch.Tensor)]
 
 
 @settings(max_examples=40, deadline=None)

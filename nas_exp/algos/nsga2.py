@@ -1,0 +1,34 @@
+"""Two objectives: Deb et al., *A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II*, 2002."""
+
+import numpy as np
+
+from nas_exp.algos import Costs, Count, Score, Trajectory, studies
+from nas_exp.space import TopologySpace
+
+
+def search(
+    score: Score, space: TopologySpace, rng: np.random.Generator, *, cost: Costs, N: Count, P: Count
+) -> Trajectory:
+    """Evolve a population towards high scores and low costs at once, by Optuna's `NSGAIISampler`.
+
+    Args:
+        score: to be high.
+        space: not used: Optuna draws edge by edge.
+        rng: seeds the sampler.
+        cost: to be low.
+        N: how many architectures; one may be proposed again.
+        P: population; the first P are random.
+
+    Returns:
+        a trajectory of N steps.
+    """
+    from optuna.samplers import NSGAIISampler
+
+    sampler = NSGAIISampler(population_size=P, seed=int(rng.integers(studies.HIGHEST_SEED)))
+    return studies.run_study(
+        sampler,
+        score,
+        N=N,
+        directions=["maximize", "minimize"],
+        objectives=lambda arch, value: [value, float(cost[arch])],
+    )
