@@ -9,7 +9,7 @@ import importlib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,15 +46,17 @@ class NotAbove:
     key: str
 
 
-def find(target: Any, key: str) -> Callable[..., Any]:
+def find(target: Any, key: str, *, given: Sequence[str] = (), by_name: Collection[str] = ()) -> Callable[..., Any]:
     """Import the function that `target` (``module.function``) names.
 
     Args:
         target: the dotted name.
         key: the configuration key that holds it, for the error message.
+        given: what it will be called with, in order, before the keys of the configuration.
+        by_name: parameters that it will be called with by name.
 
     Raises:
-        InputError: there is no such module or function.
+        InputError: there is no such module or function, or it does not take what it is given.
     """
     if not isinstance(target, str):
         raise InputError(f"{key}={target}: expected a function, as module.function")
@@ -65,6 +67,10 @@ def find(target: Any, key: str) -> Callable[..., Any]:
         raise InputError(f"{key}={target}: expected a function, as module.function ({error})") from None
     if not callable(function):
         raise InputError(f"{key}={target}: expected a function, found {type(function).__name__}")
+    try:
+        inspect.signature(function).bind_partial(*given, **dict.fromkeys(by_name))
+    except (TypeError, ValueError):  # ValueError: it is written in C and does not say
+        raise InputError(f"{key}={target}: expected a function of {', '.join((*given, *by_name))}") from None
     return function
 
 

@@ -150,6 +150,8 @@ _INPUTS = {  # the common keys that a metric of each kind must have
     "ones": ("network", "dtype", "seed", "version"),
     "benchmark": (),
 }
+_GIVEN = {"task": ("config", "folder"), "algo": ("score", "space", "rng")}
+"""What the functions of a group are called with before the keys of their configuration."""
 _CHOICES = {
     "input": tuple(_INPUTS),
     "network": ("cells", "live_cells", "modules", "blueprint"),
@@ -236,7 +238,7 @@ def _named_function(values: dict[str, Any], group: str) -> tuple[str, Callable[.
     for key in ("name", "_target_"):
         if not isinstance(values.get(key), str):
             raise InputError(f"{group}.{key}: missing; expected what conf/{group}/ has")
-    return values["name"], find(values["_target_"], f"{group}._target_")
+    return values["name"], find(values["_target_"], f"{group}._target_", given=_GIVEN[group])
 
 
 def _without(values: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -247,7 +249,7 @@ def _benchmark(values: dict[str, Any]) -> BenchmarkCall:
     node = values["benchmark"]
     return BenchmarkCall(
         node["name"],
-        find(node["_target_"], "benchmark._target_"),
+        find(node["_target_"], "benchmark._target_", given=("dataset",), by_name=("path", "store")),
         None if node["path"] is None else Path(node["path"]),
         Path(values["paths"]["benchmarks"]).expanduser(),
     )

@@ -10,9 +10,9 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 from nas_exp.errors import InputError
 
@@ -57,17 +57,17 @@ def in_turn(folder: Path) -> Iterator[None]:
 def is_held(folder: Path) -> bool:
     """Whether a process holds the lock of a folder."""
     try:
-        with open(folder / _NAME, encoding="utf-8") as file:
+        with open(folder / _NAME, "rb", buffering=0) as file:
             return not _lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
 
 
-def _open(folder: Path) -> TextIO:
-    return open(folder / _NAME, "a+", encoding="utf-8")
+def _open(folder: Path) -> FileIO:
+    return open(folder / _NAME, "ab+", buffering=0)
 
 
-def _lock(file: TextIO, operation: int) -> bool:
+def _lock(file: FileIO, operation: int) -> bool:
     """Lock a file until it is closed; return whether that was possible without waiting longer than asked to."""
     try:
         fcntl.flock(file, operation)
@@ -80,12 +80,12 @@ def _lock(file: TextIO, operation: int) -> bool:
     return True
 
 
-def _sign(file: TextIO) -> None:
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
+def _sign(file: FileIO) -> None:
+    with suppress(OSError):  # on a full disk the lock holds all the same, and only the others do not learn whose it is
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
 
 
-def _holder(file: TextIO) -> str:
+def _holder(file: FileIO) -> str:
     file.seek(0)
-    return file.read().strip() or "another process"
+    return file.read().decode() or "another process"

@@ -172,11 +172,19 @@ def _score_groups(work: Work, groups: Sequence[tuple[int, Sequence[int]]]) -> li
     scored = []
     for first, group in groups:
         start = time.perf_counter()
-        score = float(evaluate(work, first))
+        score = _number(evaluate(work, first), work.metric)
         # rounded as tables store it, so that a search costs the same whether it computes or reads
         seconds = float(np.float32(time.perf_counter() - start))
         scored += [Scored(arch, score, seconds) for arch in group]
     return scored
+
+
+def _number(score: Any, metric: Metric) -> float:
+    try:
+        return float(score)
+    except (TypeError, ValueError):
+        found = type(score).__name__
+        raise InputError(f"{metric.key}._target_={metric.target}: expected a score, found {found}") from None
 
 
 def evaluate(work: Work, arch: int) -> Any:
@@ -229,7 +237,7 @@ def _prepare(handle: _WorkKey) -> tuple[Any, dict[str, Any], "Batch", Any]:
     # One thread a process: parallelism is over architectures, and a score must not depend on the number of cores.
     torch.set_num_threads(1)
     _keep_freed_memory()
-    function = find(work.metric.target, f"{work.metric.key}._target_")
+    function = find(work.metric.target, f"{work.metric.key}._target_", given=("network", "batch"))
     arguments = keywords(function, work.metric.arguments, work.metric.key)
     dtype = getattr(torch, str(work.metric.dtype))
     if work.images is None:

@@ -81,8 +81,7 @@ def closing_seconds(job: Path, sweep: Path) -> float:
     assert summary is not None
     hashes = {Job((str(number),), str(number)): str(summary["config_hash"]) for number in range(CLOSED)}
     for copy in hashes:
-        (sweep / copy.folder).mkdir(parents=True)
-        shutil.copy(job / SUMMARY, sweep / copy.folder)
+        shutil.copytree(job, sweep / copy.folder)
     start = time.perf_counter()
     finished, failed = collect(sweep, hashes)
     assert (len(finished), len(failed)) == (CLOSED, 0)

@@ -35,7 +35,7 @@ def is_computed(metric: str) -> bool:
 @pytest.mark.parametrize("metric", [name for name in files("metric") if is_computed(name)])
 def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, metric: str) -> None:
     done = program(
-        "-m", "task=score", f"dataset={','.join(files('dataset'))}", f"metric={metric}", "task.archs=[9000,12345]",
+        "-m", "task=score", f"dataset={','.join(files('dataset'))}", f"metric={metric}", "task.archs=[9001,12345]",
         "metric.batch_size=8", "network.C=4", "network.N=1", f"dataset.root={images}", "name=s",
         "hydra/launcher=basic",
     )  # fmt: skip
@@ -46,7 +46,7 @@ def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, me
 
 
 def test_a_metric_that_is_the_same_as_another_shares_its_table(program: RunProgram, images: Path) -> None:
-    both = ("task=score", "task.archs=[9000,12345]", "metric.batch_size=8", "network.C=4", "network.N=1")
+    both = ("task=score", "task.archs=[9001,12345]", "metric.batch_size=8", "network.C=4", "network.N=1")
     for metric in ("relu", "naswot"):
         done = program(*both, f"metric={metric}", f"dataset.root={images}", f"name={metric}")
         assert done.returncode == 0, done.stderr

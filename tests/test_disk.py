@@ -28,7 +28,7 @@ def refused(done: "subprocess.CompletedProcess[str]", place: str, why: str) -> N
 
 def no_temporary_files(folder: Path) -> bool:
     """Whether nothing half written is left of what this package writes."""
-    return not [path for path in folder.rglob(".*") if path.name != ".hydra"]
+    return not [path for path in folder.rglob(".*") if path.name not in (".hydra", ".lock")]
 
 
 def test_a_scoring_on_a_full_disk_keeps_what_it_has_and_goes_on_with_more_space(
