@@ -35,6 +35,8 @@ from nas_exp.metrics.snip import snip
 from nas_exp.metrics.swap import swap
 from nas_exp.metrics.synflow import synflow
 from nas_exp.metrics.synflow_bn import synflow_bn
+from nas_exp.metrics.vkdnw import vkdnw
+from nas_exp.metrics.zen import zen
 from nas_exp.metrics.zico import zico
 from nas_exp.network import Network, initialise
 from nas_exp.space import EDGES, OPERATIONS, SIZE, Spec, TopologySpace, index_of_spec, live_edges, spec_of_index
@@ -60,9 +62,13 @@ METRICS: dict[str, Callable[..., float]] = {
     "az_trainability": functools.partial(az_trainability, noise_seed=0),
     "swap": swap,
 }
-CELLS_ALONE: dict[str, Callable[..., float]] = {"meco": meco}
+CELLS_ALONE: dict[str, Callable[..., float]] = {
+    "meco": meco,
+    "zen": functools.partial(zen, samples=4, gamma=0.01, noise_seed=0),
+    "vkdnw": functools.partial(vkdnw, directions=8, noise_seed=0),
+}
 """Those that take no module: its layers that lead nowhere would count."""
-DATA_FREE = {"synflow", "synflow_bn", "log_synflow"}
+DATA_FREE = {"synflow", "synflow_bn", "log_synflow", "zen"}
 COUNT_DEAD_RELUS = {"relu", "naswot", "swap"}
 
 

@@ -18,7 +18,7 @@ def meco(network: CellNetwork, batch: Batch) -> float:
     0. A layer with at least as many channels as pixels adds 0. Labels are not used.
 
     Args:
-        network: the fast form; a module also has convolutions that lead nowhere, which do not count.
+        network: the fast form (`network: live_cells`); others have convolutions that lead nowhere, which do not count.
         batch: the mini-batch.
 
     Source: Jiang et al., *MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of

@@ -1,7 +1,8 @@
-"""The layers of a network's modules that a signal passes."""
+"""The parts of a network that a signal passes, in both forms."""
 
 from torch import nn
 
+from nas_exp.cells import CellNetwork, cell_network_of
 from nas_exp.network import Cell, Network
 from nas_exp.space import live_edges
 
@@ -17,3 +18,8 @@ def live_modules(network: Network) -> list[nn.Module]:
         for module in edge.modules()
     }
     return [module for module in network.modules() if module not in dead]
+
+
+def live_cells(network: Network) -> CellNetwork:
+    """The fast form of the network, as `network: live_cells` has it."""
+    return CellNetwork(network.spec, cell_network_of(network).weights, N=network.N, dead_relus=False)

@@ -4,12 +4,11 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor, nn
 
-from nas_exp.cells import cell_network_of
 from nas_exp.metrics import Batch
 from nas_exp.metrics.meco import meco, smallest_eigenvalue
 from nas_exp.network import Network
 from nas_exp.space import Spec
-from tests.metrics.live_layers import live_modules
+from tests.metrics.live_layers import live_cells, live_modules
 from tests.metrics.networks import SEEDS, SPECS, cell_network, random_batch
 
 
@@ -35,7 +34,7 @@ def reference(network: Network, batch: Batch) -> float:
 @given(spec=SPECS, seed=SEEDS)
 def test_equals_the_smallest_singular_values_of_standardised_channels(spec: Spec, seed: int) -> None:
     network, batch = cell_network(spec, seed), random_batch(seed)
-    assert meco(cell_network_of(network), batch) == pytest.approx(reference(network, batch), rel=1e-6, abs=1e-9)
+    assert meco(live_cells(network), batch) == pytest.approx(reference(network, batch), rel=1e-6, abs=1e-9)
 
 
 def test_a_constant_channel_leaves_nothing() -> None:
