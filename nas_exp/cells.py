@@ -175,12 +175,15 @@ class CellNetwork:
             convolve: stands for `torch.nn.functional.conv2d`.
             combine: stands for BatchNorm and addition.
             rectify: stands for `torch.nn.functional.relu`.
-            after_block: is applied to what each block hands to the next.
+            after_block: is applied to what each block hands to the next, the stem included.
         """
         walk = _Walk(self.cell, weights, observe, convolve, combine, rectify)
-        x = combine([walk.convolution(images, (0, 0, 3))], [])
-        for block in range(1, self._last):
-            x = walk.reduction(x, block) if block % (self.N + 1) == 0 else walk.cell(x, block)
+        x = images
+        for block in range(self._last):
+            if block == 0:
+                x = combine([walk.convolution(x, (0, 0, 3))], [])
+            else:
+                x = walk.reduction(x, block) if block % (self.N + 1) == 0 else walk.cell(x, block)
             if after_block is not None:
                 x = after_block(x)
         return walk.relu(combine([x], []), 1, in_place=True).mean((2, 3))

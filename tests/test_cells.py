@@ -18,18 +18,25 @@ from nas_exp.cells import (
     first_equal,
 )
 from nas_exp.metrics import Batch
+from nas_exp.metrics.az_expressivity import az_expressivity
+from nas_exp.metrics.az_progressivity import az_progressivity
+from nas_exp.metrics.az_trainability import az_trainability
 from nas_exp.metrics.epe_nas import epe_nas
 from nas_exp.metrics.fisher import fisher
 from nas_exp.metrics.grad_norm import grad_norm
 from nas_exp.metrics.grasp import grasp
 from nas_exp.metrics.jacob_cov import jacob_cov
 from nas_exp.metrics.log_synflow import log_synflow
+from nas_exp.metrics.meco import meco
 from nas_exp.metrics.naswot import naswot
 from nas_exp.metrics.plain import plain
 from nas_exp.metrics.relu import relu
 from nas_exp.metrics.snip import snip
+from nas_exp.metrics.swap import swap
 from nas_exp.metrics.synflow import synflow
 from nas_exp.metrics.synflow_bn import synflow_bn
+from nas_exp.metrics.vkdnw import vkdnw
+from nas_exp.metrics.zen import zen
 from nas_exp.metrics.zico import zico
 from nas_exp.network import Network, initialise
 from nas_exp.space import EDGES, OPERATIONS, SIZE, Spec, TopologySpace, index_of_spec, live_edges, spec_of_index
@@ -50,9 +57,19 @@ METRICS: dict[str, Callable[..., float]] = {
     "jacob_cov": jacob_cov,
     "epe_nas": epe_nas,
     "zico": functools.partial(zico, batches=2),
+    "az_expressivity": az_expressivity,
+    "az_progressivity": az_progressivity,
+    "az_trainability": functools.partial(az_trainability, noise_seed=0),
+    "swap": swap,
 }
-DATA_FREE = {"synflow", "synflow_bn", "log_synflow"}
-COUNT_DEAD_RELUS = {"relu", "naswot"}
+CELLS_ALONE: dict[str, Callable[..., float]] = {
+    "meco": meco,
+    "zen": functools.partial(zen, samples=4, gamma=0.01, noise_seed=0),
+    "vkdnw": functools.partial(vkdnw, directions=8, noise_seed=0),
+}
+"""Those that take no module: its layers that lead nowhere would count."""
+DATA_FREE = {"synflow", "synflow_bn", "log_synflow", "zen"}
+COUNT_DEAD_RELUS = {"relu", "naswot", "swap"}
 
 
 def batch_for(name: str, seed: int, batch_size: int = 6) -> Batch:
@@ -139,15 +156,18 @@ def test_equal_networks_have_equal_scores(dead_relus: bool, networks: int) -> No
     assert len(np.unique(first)) == networks
     assert (first <= np.arange(SIZE)).all()
     drawn = draw_weights(0, C=4, N=1, num_classes=10, dtype=torch.float64, device="cpu")
-    metrics = {name: METRICS[name] for name in METRICS if dead_relus or name not in COUNT_DEAD_RELUS}
+    metrics = METRICS if dead_relus else {**METRICS, **CELLS_ALONE}
     equal = np.flatnonzero(first != np.arange(SIZE))
     for arch in np.random.default_rng(0).choice(equal, 60, replace=False).tolist():
         specs = spec_of_index(arch), spec_of_index(int(first[arch]))
         for name, metric in metrics.items():
+            if not dead_relus and name in COUNT_DEAD_RELUS:
+                continue
             batch = batch_for(name, 0)
             found, expected = (metric(CellNetwork(spec, drawn, N=1, dead_relus=dead_relus), batch) for spec in specs)
             assert found == equals(expected)
-            assert metric(cell_network(specs[0], 0), batch) == equals(expected)
+            if name in METRICS:
+                assert metric(cell_network(specs[0], 0), batch) == equals(expected)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS.keys() - COUNT_DEAD_RELUS))
@@ -185,7 +205,7 @@ def test_scoring_on_cells_leaves_shared_weights_alone() -> None:
     drawn = draw_weights(3, C=4, N=1, num_classes=10, dtype=torch.float64, device="cpu")
     before = {position: weight.clone() for position, weight in drawn.items()}
     network = CellNetwork(TopologySpace().specs[index_of_spec((3, 2, 4, 1, 3, 2))].tolist(), drawn, N=1)
-    for name, metric in METRICS.items():
+    for name, metric in {**METRICS, **CELLS_ALONE}.items():
         metric(network, batch_for(name, 0))
     assert all(torch.equal(weight, before[position]) for position, weight in drawn.items())
     assert not any(weight.requires_grad for weight in drawn.values())

@@ -10,7 +10,7 @@ import simsimd
 import torch
 from torch import Tensor, nn
 
-from nas_exp.cells import CellNetwork
+from nas_exp.cells import CellNetwork, Observer
 from nas_exp.metrics import Batch
 
 
@@ -28,11 +28,7 @@ def hamming_kernel(
         relus: the ReLUs of a module whose units count; by default all of the network.
     """
     codes = codes_of(images)
-    with torch.no_grad():
-        if isinstance(network, CellNetwork):
-            network(images, observe=codes.add)
-        else:
-            _watch(network, images, relus, codes)
+    watch_relus(network, images, codes.add, relus)
     return agreements(codes, images)
 
 
@@ -64,15 +60,29 @@ def log_determinant(kernel: Tensor) -> float:
     return float(eigenvalues.log().sum())
 
 
-def _watch(network: nn.Module, images: Tensor, relus: Collection[nn.ReLU] | None, codes: "Codes") -> None:
-    if relus is None:
-        relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
-    handles = [relu.register_forward_pre_hook(lambda _, inputs: codes.add(inputs[0], 1)) for relu in relus]
-    try:
-        network(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+def watch_relus(
+    network: nn.Module | CellNetwork, images: Tensor, add: Observer, relus: Collection[nn.ReLU] | None = None
+) -> None:
+    """Run a forward pass and show the input or the output of every ReLU, and how often it is applied.
+
+    Args:
+        network: either form.
+        images: (B, 3, H, W).
+        add: is called with each.
+        relus: the ReLUs of a module that are shown; by default all.
+    """
+    with torch.no_grad():
+        if isinstance(network, CellNetwork):
+            network(images, observe=add)
+            return
+        if relus is None:
+            relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
+        handles = [relu.register_forward_pre_hook(lambda _, inputs: add(inputs[0], 1)) for relu in relus]
+        try:
+            network(images)
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
 class Codes(Protocol):
@@ -87,7 +97,7 @@ class Codes(Protocol):
         """Return the distances of all pairs of images: shape (batch_size, batch_size), float64."""
 
 
-def _flat(x: Tensor) -> Tensor:
+def flat(x: Tensor) -> Tensor:
     """Flatten (B, …) to (B, units) in the order of memory, which copies nothing; distances mind no order."""
     return x.detach().permute(0, *sorted(range(1, x.ndim), key=x.stride, reverse=True)).flatten(1)
 
@@ -100,7 +110,7 @@ class _PackedCodes:
         self._bits: dict[int, list[npt.NDArray[np.uint8]]] = defaultdict(list)
 
     def add(self, x: Tensor, times: int) -> None:
-        positive = np.greater(_flat(x).numpy(), 0)
+        positive = np.greater(flat(x).numpy(), 0)
         self.units += times * positive.shape[1]
         self._bits[times].append(np.packbits(positive, axis=1))
 
@@ -119,7 +129,7 @@ class _CodeProducts:
         self._products: list[Tensor] = []
 
     def add(self, x: Tensor, times: int) -> None:
-        codes = (_flat(x) > 0).to(torch.float32)  # sums of zeros and ones stay exact up to 2^24 units a layer
+        codes = (flat(x) > 0).to(torch.float32)  # sums of zeros and ones stay exact up to 2^24 units a layer
         self.units += times * codes.shape[1]
         self._products.append(times * (codes @ codes.T).to(torch.float64))
 

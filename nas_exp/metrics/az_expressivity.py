@@ -1,0 +1,48 @@
+"""`az_expressivity`: over how many directions the features of an untrained network spread."""
+
+import torch
+from torch import Tensor
+
+from nas_exp.cells import CellNetwork
+from nas_exp.metrics import Batch
+from nas_exp.metrics.blocks import through_blocks
+from nas_exp.metrics.passes import computed_from
+from nas_exp.network import Network
+
+_K = 1e-8  # of the authors' code: keeps the logarithm finite
+
+
+def block_entropies(network: Network | CellNetwork, batch: Batch) -> Tensor:
+    """Return the entropy of each block's output, the stem's first: shape (blocks,), float64, NaN if constant."""
+    entropies = []
+
+    def after_block(x: Tensor) -> Tensor:
+        entropies.append(_entropy(x))
+        return x
+
+    with torch.no_grad():
+        through_blocks(network, batch.images, after_block)
+    return torch.stack(entropies)
+
+
+@computed_from(block_entropies)
+def az_expressivity(entropies: Tensor) -> float:
+    """Return Σ_l S_l over the stem and all blocks (cells and reductions) l.
+
+    S = -Σ p log(p + k), k = 1e-8, with p the eigenvalues of the (C, C) covariance of the block's output over its B·H·W
+    pixels, divided by their sum: the entropy of the principal components. -inf where an output is constant, as when
+    nothing leads through a cell. Labels are not used.
+
+    Source: Lee and Ham, *AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search* (2024), with the details
+    of the authors' code; weights are PyTorch's default here, not He's normal ones.
+    """
+    return float(entropies.sum().nan_to_num(nan=-torch.inf))
+
+
+def _entropy(x: Tensor) -> Tensor:
+    pixels = x.permute(0, 2, 3, 1).flatten(0, 2)
+    covariance = torch.cov(pixels.T, correction=0).cpu().double()
+    # rounding may leave what should be zero below it
+    eigenvalues = torch.linalg.eigvalsh(covariance).clamp(min=0)
+    shares = eigenvalues / eigenvalues.sum()
+    return -(shares * (shares + _K).log()).sum()
