@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from nas_exp.aggregates import RuleName
 from nas_exp.algos import CostName, Costs, Score
 from nas_exp.arguments import AtLeast, check_value, find, keywords
 from nas_exp.digests import digest
@@ -50,8 +51,11 @@ class Metric:
     seed: Annotated[int | None, AtLeast(0)] = None
     version: int | None = None
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    repeats: Annotated[int, AtLeast(1)] = 1
     members: "tuple[Metric, ...]" = ()
-    """Of a metric that stands for others, those."""
+    """Of a metric that stands for others, those; else none."""
+    rule: RuleName | None = None
+    """How their scores become one; None if they do not, or there are none."""
     key: str = "metric"
     """The key that holds it, for error messages."""
 
@@ -145,6 +149,14 @@ class Config:
         """Return a configuration for each score that the algorithm is given, by parameter; this one is `score`'s."""
         others = {name: dataclasses.replace(self, metric=metric) for name, metric in self.algo.metrics.items()}
         return {"score": self, **others}
+
+    def of_members(self) -> "list[Config]":
+        """Return a configuration for each metric that the metric stands for, as itself."""
+        return [dataclasses.replace(self, metric=metric) for metric in self.metric.members]
+
+    def of_computed(self) -> "list[Config]":
+        """Return a configuration for each metric whose scores are to be there: the members', or this one."""
+        return [part for member in self.of_members() for part in member.of_computed()] or [self]
 
 
 RERUN = ("missing", "failed", "all")
@@ -304,9 +316,19 @@ def _check_paths(values: dict[str, Any]) -> None:
 def _metric(values: dict[str, Any], group: str) -> Metric:
     if values.get("input") == "members":
         return _many(values, group)
+    if isinstance(values.get("members"), dict):  # as many as `repeats`, of which all are this one
+        members = tuple(_metric(member, group) for member in values["members"].values())
+        return Metric(
+            name=f"{values['name']}_x{len(members)}",
+            target=None,
+            input="members",
+            members=members,
+            rule="mean",
+            key=group,
+        )
     if not isinstance(values.get("_target_"), str):
         raise InputError(f"{group}._target_: missing; expected what conf/metric/ has")
-    common = {field.name for field in dataclasses.fields(Metric)} - {"arguments", "target", "members", "key"}
+    common = {field.name for field in dataclasses.fields(Metric)} - {"arguments", "target", "members", "rule", "key"}
     settings = {key: value for key, value in values.items() if key in common}
     own = {key: value for key, value in values.items() if key not in common | {"_target_"}}
     settings |= {"target": values["_target_"], "arguments": own, "key": group}
@@ -323,24 +345,30 @@ def _metric(values: dict[str, Any], group: str) -> Metric:
 
 def _many(values: dict[str, Any], group: str) -> Metric:
     """Return a metric that stands for others."""
-    own = keywords(_shared_by_members, _without(values, "name", "input", "members"), group)
+    own = keywords(_keys_of_many, _without(values, "input", "members"), group)
     members = values.get("members")
     if not isinstance(members, dict):
-        raise InputError(f"{group}.members={members}: expected a list of metrics, as {group}.members=[snip,zico]")
+        found = f"{group}.members={'null' if members is None else members}"
+        raise InputError(f"{found}: expected a list of metrics, as {group}.members=[snip,zico]")
     if not members:
         raise InputError(f"{group}.members=[]: expected at least one metric, as {group}.members=[snip,zico]")
-    for_all = {key: value for key, value in own.items() if value is not None}
-    found = []
-    for member in members.values():
-        replaced = {key: value for key, value in for_all.items() if member.get(key) is not None}
-        found.append(_metric({**member, **replaced}, group))
-    return Metric(name=values["name"], target=None, input="members", members=tuple(found), key=group)
+    of = tuple(_metric(member, f"{group}.members.{name}") for name, member in members.items())
+    name = own["name"]
+    if name is None:
+        name = "+".join(member.name for member in of)
+        name = name if own.get("rule") in (None, "log_rank") else f"{own['rule']}({name})"
+    return Metric(name=name, target=None, input="members", members=of, rule=own.get("rule"), key=group)
 
 
-def _shared_by_members(
-    *, batch_size: Annotated[int | None, AtLeast(2)], seed: Annotated[int | None, AtLeast(0)]
+def _keys_of_many(
+    *,
+    name: str | None,
+    rule: RuleName | None = None,
+    batch_size: Annotated[int | None, AtLeast(2)],
+    seed: Annotated[int | None, AtLeast(0)],
+    repeats: Annotated[int | None, AtLeast(1)],
 ) -> None:
-    """Say which keys of members a metric that stands for them can set, with their types."""
+    """Say which keys a metric that stands for others has, and their types; the last three are those of its members."""
 
 
 def _hash(values: dict[str, Any], store: str | None) -> str:
@@ -348,6 +376,13 @@ def _hash(values: dict[str, Any], store: str | None) -> str:
     hashed = {key: value for key, value in values.items() if key not in not_hashed}
     if store is not None:  # what the job has done is in there, and nowhere else
         hashed["store"] = str(Path(values["paths"][store]).expanduser().resolve())
-    if hashed["algo"].get("seconds") is None:  # as before there was such a key, so that earlier results still count
+    # as before there were such keys, so that earlier results still count
+    if hashed["algo"].get("seconds") is None:
         hashed["algo"] = _without(hashed["algo"], "seconds")
+    hashed["algo"] = {key: _unless_repeated(value) for key, value in hashed["algo"].items()}
+    hashed["metric"] = _unless_repeated(hashed["metric"])
     return digest(hashed)
+
+
+def _unless_repeated(metric: Any) -> Any:
+    return _without(metric, "repeats") if isinstance(metric, dict) and metric.get("repeats") == 1 else metric

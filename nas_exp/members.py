@@ -8,34 +8,64 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from nas_exp.errors import InputError
 
+FOR_ALL = ("batch_size", "seed", "repeats")
+"""Keys of members that a metric which stands for them can set, for those that have them."""
+
 
 def with_members(node: DictConfig) -> DictConfig:
-    """Return a job's configuration in which members, given as names, have become what conf/metric/ says of them.
+    """Return a job's configuration in which each metric that stands for others holds what these are.
 
-    So it says all that the job depends on, whatever becomes of the files.
+    Members that are names become what conf/metric/ says of them, so that the configuration says all that the job
+    depends on, whatever becomes of the files; a metric with `repeats` gets as many members, which are itself with one
+    seed after the other.
 
     Args:
-        node: the configuration; it is returned itself where no metric has members that are names.
+        node: the configuration; it is returned itself where no metric stands for others.
 
     Raises:
         InputError: a member is not a metric, or not one that is computed from a network.
     """
     algo = node.get("algo") or {}
-    places = [("metric", node.get("metric")), *((f"algo.{key}", algo.get(key)) for key in algo)]
-    named = [key for key, metric in places if isinstance(metric, DictConfig) and _names(metric) is not None]
-    if not named:
+    keys = ["metric", *(f"algo.{key}" for key in algo)]
+    if not any(_is_to_do(OmegaConf.select(node, key)) for key in keys):
         return node
     node = node.copy()
-    for key in named:
+    for key in keys:
         metric = OmegaConf.select(node, key)
-        with open_dict(metric):
-            metric.members = {name: _member(name, f"{key}.members") for name in dict.fromkeys(_names(metric) or ())}
+        if _is_to_do(metric):
+            _fill_in(metric, key)
     return node
 
 
-def _names(metric: DictConfig) -> list[str] | None:
-    members = metric.get("members")
-    return [str(name) for name in members] if OmegaConf.is_list(members) else None
+def _is_to_do(metric: Any) -> bool:
+    return isinstance(metric, DictConfig) and (OmegaConf.is_list(metric.get("members")) or _is_repeated(metric))
+
+
+def _is_repeated(metric: DictConfig) -> bool:
+    # what is wrong with such a value is told when the metric is checked
+    repeats = metric.get("repeats")
+    return isinstance(repeats, int) and repeats > 1 and "members" not in metric
+
+
+def _fill_in(metric: DictConfig, key: str) -> None:
+    """Put into a metric's node what its members are, and into theirs what their members are."""
+    with open_dict(metric):
+        if _is_repeated(metric):
+            seed = metric.get("seed")
+            once = {str(number): metric.copy() for number in range(metric.repeats)}
+            metric.members = once
+            for number, member in enumerate(metric.members.values()):
+                member.repeats = 1
+                if isinstance(seed, int):
+                    member.seed = seed + number
+            return
+        metric.members = {name: _member(name, f"{key}.members") for name in dict.fromkeys(map(str, metric.members))}
+    for member in metric.members.values():
+        for name in FOR_ALL:
+            if metric.get(name) is not None and member.get(name) is not None:
+                member[name] = metric[name]
+        if _is_repeated(member):
+            _fill_in(member, key)
 
 
 def _member(name: str, key: str) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 
 from nas_exp.algos import Score, Trajectory
 from nas_exp.errors import InputError
-from nas_exp.scorer import Scorer
+from nas_exp.scorer import AnyScorer
 
 
 class BudgetSpentError(Exception):
@@ -21,7 +21,7 @@ class Meter:
     score counts each time it is asked for, as in the costs that are reported.
     """
 
-    def __init__(self, scorers: Mapping[str, Scorer], seconds: float) -> None:
+    def __init__(self, scorers: Mapping[str, AnyScorer], seconds: float) -> None:
         """Start with nothing spent.
 
         Args:
@@ -41,7 +41,7 @@ class Meter:
 
         return metered
 
-    def _one(self, parameter: str, scorer: Scorer, arch: int) -> float:
+    def _one(self, parameter: str, scorer: AnyScorer, arch: int) -> float:
         # one at a time: what another one takes is known only when it is there
         (value,) = scorer([arch])
         seconds = float(scorer.seconds[arch])

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import inspect
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 
@@ -11,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nas_exp import costs
+from nas_exp.aggregates import Rule, Standing, Standings, combine, rule_of
+from nas_exp.algos import first_best
 from nas_exp.arguments import find, keywords
 from nas_exp.config import Config
 from nas_exp.errors import InputError
 from nas_exp.live_table import LiveTable
 from nas_exp.score_table import Scores
-from nas_exp.scoring import plan
+from nas_exp.scoring import plan, stands_for_several
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,14 @@ class Scorer:
             values = [self._values[arch] for arch in arch_index]
         return values  # type: ignore[return-value]
 
+    def for_search(self) -> "Scorer":
+        """Return the scorer of one search: this one, since what it gives depends on nothing else that was scored."""
+        return self
+
+    def incumbents(self, arch_index: npt.NDArray[np.int64], score: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """Return, for each step of a search, the step of the best-scored so far, as `algos.first_best` does."""
+        return first_best(score)
+
     def _find(self, arch_index: Sequence[int]) -> None:
         start = time.perf_counter()
         if self._live is None:
@@ -83,13 +94,103 @@ class Scorer:
             log.info("%d scores computed on demand, %.1f networks/s", self.computed, rate)
 
 
+class AggregateScorer:
+    """A `Scorer` that makes one score of several.
+
+    By rules that compare architectures, what it returns are not numbers but `Standing`s, which change as the search
+    goes on, so that the search always goes by ranks among all that it has scored; turned into numbers, as in its
+    trajectory, they are what they have come to by then. An architecture that a member has no finite score for gets NaN.
+    """
+
+    def __init__(self, members: "Sequence[AnyScorer]", rule: Rule) -> None:
+        """Start a search.
+
+        Args:
+            members: give the scores.
+            rule: how they become one.
+        """
+        self._members, self._rule = members, rule
+        self._standings = Standings(rule, len(members))
+        self._found: dict[int, float] = {}
+
+    def __call__(self, arch_index: Sequence[int]) -> Sequence[float]:
+        """Return the scores of architectures, in order.
+
+        Raises:
+            InputError: a score is missing and cannot be computed.
+        """
+        by_member = np.asarray([member(arch_index) for member in self._members], dtype=np.float64)
+        if not self._rule.is_relative:
+            return combine(self._rule, by_member).tolist()
+        for arch, values in zip(arch_index, by_member.T, strict=True):
+            if arch not in self._found:
+                self._found[arch] = self._take_in(self._standings, values)
+        return [self._found[arch] for arch in arch_index]
+
+    @staticmethod
+    def _take_in(standings: Standings, values: npt.NDArray[np.float64]) -> float:
+        if not np.isfinite(values).all():
+            return math.nan
+        # to a search it is as good as a number
+        return Standing(standings, standings.add(values.tolist()))  # type: ignore[return-value]
+
+    @property
+    def seconds(self) -> npt.NDArray[np.float64]:
+        """What each architecture's scores took together, shape (15625,); NaN where not known."""
+        return np.asarray(np.sum([member.seconds for member in self._members], axis=0))
+
+    @property
+    def computed(self) -> int:
+        """How many scores were computed."""
+        return sum(member.computed for member in self._members)
+
+    @property
+    def computing_seconds(self) -> float:
+        """What that took."""
+        return sum(member.computing_seconds for member in self._members)
+
+    def for_search(self) -> "AggregateScorer":
+        """Return one that has scored nothing yet."""
+        return AggregateScorer([member.for_search() for member in self._members], self._rule)
+
+    def incumbents(self, arch_index: npt.NDArray[np.int64], score: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """Return, for each step of a search, the step of the best by what was scored up to then; -1 without any.
+
+        Args:
+            arch_index: what was scored, shape (steps,).
+            score: what each came to in the end.
+        """
+        if not self._rule.is_relative:
+            return first_best(score)
+        again, met = AggregateScorer(self._members, self._rule), set[int]()
+        steps, best = list[int](), -1
+        found = np.full(len(arch_index), -1)
+        for step, arch in enumerate(arch_index.tolist()):
+            if arch not in met:
+                met.add(arch)
+                (value,) = again([arch])
+                if math.isfinite(value):
+                    steps.append(step)
+                    best = steps[int(np.argmax(again._standings.scores))]
+            found[step] = best
+        return found
+
+
+AnyScorer = Scorer | AggregateScorer
+
+
 @contextlib.contextmanager
-def open_scorer(config: Config) -> Iterator[Scorer]:
+def open_scorer(config: Config) -> Iterator[AnyScorer]:
     """Yield the scorer that a configuration means; what it computes is kept when the block ends, however it ends.
 
     Raises:
         InputError: the benchmark or the images lack what the metric needs.
     """
+    if config.metric.members:
+        rule = _rule(config)
+        with contextlib.ExitStack() as stack:
+            yield AggregateScorer([stack.enter_context(open_scorer(part)) for part in config.of_members()], rule)
+        return
     if config.metric.input == "benchmark":
         scores = known_scores(config)
         # what was never trained cannot be scored: NaN, which never wins
@@ -116,10 +217,18 @@ def open_scorer(config: Config) -> Iterator[Scorer]:
 def known_scores(config: Config) -> Scores:
     """Return what is known of the configured metric over the space; nothing is computed.
 
+    Of a metric that stands for others, that is what is known of all of them, ranked among each other.
+
     Raises:
         InputError: the benchmark or the images lack what the metric needs.
     """
     metric = config.metric
+    if metric.members:
+        rule, parts = _rule(config), [known_scores(part) for part in config.of_members()]
+        known = np.all([part.known for part in parts], axis=0)
+        score = np.full(len(known), np.nan)
+        score[known] = combine(rule, np.asarray([part.score[known] for part in parts]))
+        return Scores(known, score, np.sum([part.seconds for part in parts], axis=0))
     if metric.input == "benchmark":
         function = find(metric.target, f"{metric.key}._target_")
         arguments = keywords(function, metric.arguments, metric.key)
@@ -130,6 +239,13 @@ def known_scores(config: Config) -> Scores:
         score, seconds = function(config.benchmark.load(config.dataset.name), **arguments)
         return Scores(np.isfinite(score), score, seconds)
     return plan(config)[0].read()
+
+
+def _rule(config: Config) -> Rule:
+    metric = config.metric
+    if metric.rule is None:
+        raise stands_for_several(metric)
+    return rule_of(metric.rule)
 
 
 def lacking(config: Config) -> str | None:

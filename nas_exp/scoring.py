@@ -66,10 +66,7 @@ def plan(config: Config, *, read: Callable[[Config], MiniBatch] | None = None) -
     """
     metric, dataset = config.metric, config.dataset
     if metric.members:
-        raise InputError(
-            f"metric={metric.name}: stands for many metrics, which only task=score takes at once; "
-            f"expected one of them, as metric={metric.members[0].name}"
-        )
+        raise stands_for_several(metric)
     if metric.input == "benchmark":
         raise InputError(f"metric={metric.name}: comes from the benchmark; there is nothing to compute")
     identity: dict[str, Any] = {
@@ -104,14 +101,20 @@ def plan(config: Config, *, read: Callable[[Config], MiniBatch] | None = None) -
     return ScoreTable(config.scores, identity), Work(metric, size, dataset.image_size, images, config.device)
 
 
+def stands_for_several(metric: Metric) -> InputError:
+    """Return the error that a metric is none that gives scores of its own."""
+    return InputError(
+        f"{metric.key}={metric.name}: stands for several metrics and gives no scores of its own; "
+        f"expected one of them, as {metric.key}={metric.members[0].name}"
+    )
+
+
 def plan_all(config: Config) -> list[tuple[ScoreTable, Work | None]]:
     """Return what `plan` does for each metric that a configuration means, and each score table once.
 
     Raises:
         InputError: as `plan` does.
     """
-    if not config.metric.members:
-        return [plan(config)]
     batches: dict[tuple[int | None, int | None], MiniBatch] = {}
 
     def read(member: Config) -> MiniBatch:
@@ -120,7 +123,7 @@ def plan_all(config: Config) -> list[tuple[ScoreTable, Work | None]]:
             batches[key] = read_mini_batch(member)
         return batches[key]
 
-    plans = [plan(dataclasses.replace(config, metric=metric), read=read) for metric in config.metric.members]
+    plans = [plan(part, read=read) for part in config.of_computed()]
     return list({table.folder: (table, work) for table, work in reversed(plans)}.values())[::-1]
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nas_exp.algos import Score, Trajectory
 from nas_exp.benchmarks import Benchmark
 from nas_exp.meter import BudgetSpentError, Meter
-from nas_exp.scorer import Scorer
+from nas_exp.scorer import AnyScorer
 from nas_exp.space import TopologySpace
 
 _SPACE = TopologySpace()  # one for all searches of a process, since it keeps its table of neighbours
@@ -61,12 +61,12 @@ class Run:
 
 def run_search(
     search: Callable[..., Trajectory],
-    scorer: Scorer,
+    scorer: AnyScorer,
     benchmark: Benchmark,
     seed: np.random.SeedSequence,
     arguments: Mapping[str, Any],
     *,
-    others: Mapping[str, Scorer] | None = None,
+    others: Mapping[str, AnyScorer] | None = None,
     seconds: float | None = None,
 ) -> Run:
     """Run one search and look up what its incumbents are worth.
@@ -83,11 +83,11 @@ def run_search(
     Raises:
         InputError: `seconds` is not enough for one score, or nothing says what a score took.
     """
-    scorers = {"score": scorer, **(others or {})}
+    scorers = {name: each.for_search() for name, each in {"score": scorer, **(others or {})}.items()}
     start, computing = time.perf_counter(), _computing_seconds(scorers)
     trajectory = _search(search, scorers, seed, arguments, seconds)
     own_seconds = time.perf_counter() - start - (_computing_seconds(scorers) - computing)
-    position = trajectory.incumbent()
+    position = trajectory.incumbent({name: each.incumbents for name, each in scorers.items()})
     best_arch_index = np.where(position >= 0, trajectory.arch_index[position], -1)
     return Run(
         trajectory,
@@ -101,7 +101,7 @@ def run_search(
 
 def _search(
     search: Callable[..., Trajectory],
-    scorers: Mapping[str, Scorer],
+    scorers: Mapping[str, AnyScorer],
     seed: np.random.SeedSequence,
     arguments: Mapping[str, Any],
     seconds: float | None,
@@ -114,11 +114,11 @@ def _search(
         return meter.trajectory()
 
 
-def _computing_seconds(scorers: Mapping[str, Scorer]) -> float:
+def _computing_seconds(scorers: Mapping[str, AnyScorer]) -> float:
     return sum(scorer.computing_seconds for scorer in scorers.values())
 
 
-def _seconds(trajectory: Trajectory, scorers: Mapping[str, Scorer]) -> FloatArray:
+def _seconds(trajectory: Trajectory, scorers: Mapping[str, AnyScorer]) -> FloatArray:
     """Return what the score of each step took."""
     by_stage = [scorers[stage].seconds[trajectory.arch_index] for stage in trajectory.stages]
     return by_stage[0] if trajectory.stage is None else np.choose(trajectory.stage, by_stage)

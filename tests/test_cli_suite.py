@@ -127,7 +127,7 @@ def test_stands_for_one_metric_nowhere_else(program: RunProgram) -> None:
         done = program(f"task={task}", "metric=suite")
         assert done.returncode == 2
         assert done.stderr == (
-            "error: metric=suite: stands for many metrics, which only task=score takes at once; expected one of them, "
+            "error: metric=suite: stands for several metrics and gives no scores of its own; expected one of them, "
             "as metric=relu\n"
         )
 

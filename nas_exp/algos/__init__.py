@@ -55,22 +55,36 @@ class Trajectory:
             tuple(stages),
         )
 
-    def incumbent(self) -> npt.NDArray[np.int64]:
+    def incumbent(self, by_stage: "Mapping[str, Incumbents] | None" = None) -> npt.NDArray[np.int64]:
         """Return, for each step, the step at which the best-scored architecture so far was met; shape (steps,).
 
         The first of equal scores stays. It is -1 until a finite score has been met. As soon as a stage has a finite
         score, its best counts, and no longer those of the stages before.
+
+        Args:
+            by_stage: what finds them among the steps of a stage, by parameter; by default its scores alone say.
         """
-        if self.stage is None:
-            return _first_best(self.score)
-        position = np.full(len(self.score), -1)
-        for stage in range(len(self.stages)):
-            in_stage = _first_best(np.where(self.stage == stage, self.score, np.nan))
-            position = np.where(in_stage >= 0, in_stage, position)
+        position, steps = np.full(len(self.score), -1), np.arange(len(self.score))
+        for number, parameter in enumerate(self.stages):
+            is_own = np.full(len(steps), True) if self.stage is None else self.stage == number
+            best = (by_stage or {}).get(parameter, _by_score)(self.arch_index[is_own], self.score[is_own])
+            at = np.full(len(steps), -1)
+            at[is_own] = np.where(best >= 0, steps[is_own][best], -1)
+            # between its steps a stage's best stays
+            last = np.maximum.accumulate(np.where(is_own, steps, -1))
+            position = np.where((last >= 0) & (at[last] >= 0), at[last], position)
         return position
 
 
-def _first_best(score: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+Incumbents = Callable[[npt.NDArray[np.int64], npt.NDArray[np.float64]], npt.NDArray[np.int64]]
+"""Takes architectures and scores of steps, returns for each the step of the best so far; -1 where there is none."""
+
+
+def _by_score(_: npt.NDArray[np.int64], score: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    return first_best(score)
+
+
+def first_best(score: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Return, for each step, the first step with the best finite score so far; -1 where there is none."""
     usable = np.where(np.isfinite(score), score, -np.inf)
     best_before = np.maximum.accumulate(np.concatenate(([-np.inf], usable[:-1])))

@@ -86,7 +86,7 @@ def _fillings(
     config: Config, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
 ) -> list[_Filling]:
     plans = plan_all(config)
-    metrics = config.metric.members or (config.metric,)
+    metrics = [part.metric for part in config.of_computed()]
     selected = _selected(metrics, archs=archs, limit=limit, shard=shard, shards=shards)
     return [_Filling(table, work, selected, _missing(table, selected)) for table, work in plans]
 

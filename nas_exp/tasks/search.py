@@ -13,7 +13,7 @@ from nas_exp.report.pareto import plot_fronts
 from nas_exp.report.trajectory import plot_trajectories
 from nas_exp.results import front_of, summarise, summarise_fronts, write_fronts, write_runs, write_trajectories
 from nas_exp.scorer import open_scorer
-from nas_exp.scoring import forecast, plan
+from nas_exp.scoring import forecast, plan_all
 from nas_exp.search import Run, run_search
 from nas_exp.space import SIZE
 from nas_exp.tasks import Summary
@@ -41,11 +41,12 @@ def _seconds_of_missing(config: Config) -> float | None:
     """Return how long all scores of a metric should take that its table lacks; None if nothing says."""
     if config.metric.input == "benchmark":
         return 0.0
-    table, work = plan(config)
-    missing = np.flatnonzero(~table.read().known)
-    if work is None or not len(missing):
+    found = [(table, work, np.flatnonzero(~table.read().known).tolist()) for table, work in plan_all(config)]
+    lacking = [(table, work, missing) for table, work, missing in found if work is not None and missing]
+    if not lacking:
         return 0.0
-    return forecast([table], [work], [missing.tolist()], n_jobs=config.n_jobs)[1]
+    tables, works, missing = zip(*lacking, strict=True)
+    return forecast(tables, works, missing, n_jobs=config.n_jobs)[1]
 
 
 def search(config: Config) -> list[Run]:
