@@ -71,8 +71,10 @@ def search_tables(sweep: Sweep) -> list[Table]:
         rows: list[list[Cell]] = []
         for metric in dict.fromkeys(metric for metric, _ in jobs):
             columns = [_beside_paper(jobs.get((metric, algo))) for algo in algos]
-            for name, cells in zip(("ours", "paper", "difference"), zip(*columns, strict=True), strict=True):
-                rows.append([label(metric), name, *(cell for three in cells for cell in three)])
+            for name, parts in zip(("ours", "paper", "difference"), zip(*columns, strict=True), strict=True):
+                cells = [cell for three in parts for cell in three]
+                if name == "ours" or any(cell is not None for cell in cells):
+                    rows.append([label(metric), name, *cells])
         number = f"Table {numbers[dataset]}: " if dataset in numbers else ""
         tables.append(
             Table(
