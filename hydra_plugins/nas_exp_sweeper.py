@@ -23,12 +23,12 @@ class GridSweeper(BasicSweeper):
     def __init__(
         self,
         params: dict[str, str] | None = None,
-        together: Sequence[Mapping[str, Any]] | None = None,
+        together: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
         skip_unavailable: bool = False,
         max_batch_size: int | None = None,
     ) -> None:
         super().__init__(max_batch_size=max_batch_size, params=params)
-        self.together = together or ()
+        self.together = together or {}
         self.skip_unavailable = skip_unavailable
 
     def sweep(self, arguments: list[str]) -> None:
@@ -68,6 +68,7 @@ class GridSweeper(BasicSweeper):
 
         assert self.hydra_context is not None
         assert self.config is not None
+        _check_sets(self.together)
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
         (grid,) = BasicSweeper.split_arguments(overrides, None)
@@ -93,6 +94,18 @@ class GridSweeper(BasicSweeper):
     def _launch(self, jobs: "Sequence[Job]") -> "Sequence[JobReturn]":
         assert self.launcher is not None
         return self.launcher.launch([self._overrides(job) for job in jobs], initial_job_idx=0)
+
+
+def _check_sets(together: object) -> None:
+    from nas_exp.errors import InputError
+
+    if not isinstance(together, Mapping) or not all(
+        isinstance(sets, Sequence) and all(isinstance(values, Mapping) for values in sets) for sets in together.values()
+    ):
+        raise InputError(
+            f"hydra.sweeper.together={together}: expected lists of sets of values, "
+            "as {evolution: [{algo.P: 20, algo.S: 10}, {algo.P: 100, algo.S: 2}]}"
+        )
 
 
 def _again(folder: Path) -> str:

@@ -121,9 +121,13 @@ def summarise(runs: Sequence[Run]) -> Summary:
     }
 
 
+def deviation(values: Sequence[float]) -> float:
+    """Return the sample standard deviation; NaN of one value, 0 of equal ones, not the rounding error of their mean."""
+    if len(values) == 1:
+        return math.nan
+    return float(np.std(values, ddof=1)) if len(set(values)) > 1 else 0.0
+
+
 def _mean_and_std(name: str, values: Sequence[float]) -> Summary:
-    mean = float(np.mean(values))
-    std = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-    if len(values) > 1 and len(set(values)) == 1:
-        std = 0.0  # not the rounding error of a mean
+    mean, std = float(np.mean(values)), deviation(values)
     return {f"{name}_mean": None if math.isnan(mean) else mean, f"{name}_std": None if math.isnan(std) else std}

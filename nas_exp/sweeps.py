@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import enum
 import hashlib
+import itertools
 import json
 import logging
 import re
@@ -61,16 +62,28 @@ class Job:
     folder: str
 
 
-def combine(grid: Sequence[Sequence[str]], together: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Combine the whole grid with each of some sets of values.
+def combine(grid: Sequence[Sequence[str]], together: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[list[str]]:
+    """Combine the whole grid with sets of values.
 
     Args:
         grid: the overrides of each combination, as ``key=value``.
-        together: sets of values by key; what the grid says of the same key counts more.
+        together: lists of sets of values by key; every set of a list is combined with every set of the others. What
+            the grid says of a key counts more: only the sets that say the same are taken, or, where none does, all of
+            the list's without that key.
     """
-    keys = {override.partition("=")[0] for combination in grid for override in combination}
-    sets = [[f"{key}={value}" for key, value in values.items() if key not in keys] for values in together]
-    return [[*combination, *values] for combination in grid for values in sets or [[]]]
+    return [
+        [*combination, *itertools.chain(*chosen)]
+        for combination in grid
+        for chosen in itertools.product(*(_chosen(sets, combination) for sets in together.values()))
+    ]
+
+
+def _chosen(sets: Sequence[Mapping[str, Any]], combination: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of each set that goes with a combination of the grid."""
+    given = dict(override.split("=", 1) for override in combination)
+    for key, value in given.items():
+        sets = [values for values in sets if key in values and str(values[key]) == value] or sets
+    return [[f"{key}={value}" for key, value in values.items() if key not in given] for values in sets]
 
 
 def plan(combinations: Sequence[Sequence[str]]) -> list[Job]:

@@ -25,7 +25,7 @@ _CHOICES = {
     "algo": ["rs", "rea", "ls", "two_stage", "area", "tpe", "nsga2"],
     "benchmark": ["bundled", "nats", "table"],
     "hydra/launcher": ["basic", "joblib"],
-    "+experiment": ["paper", "ablation_rs", "ablation_rea"],
+    "+experiment": ["paper", "ablation_rs", "ablation_rea", "equal_cost"],
 }
 _KEYS = """
     runs seed n_jobs device sweep name rerun dry_run network.C network.N algo.N algo.P algo.S algo.seconds

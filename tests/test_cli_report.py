@@ -47,7 +47,7 @@ def test_a_report_has_the_papers_tables_and_figures(program: RunProgram, sweep: 
     for number in (1, 3, 4, 5, 6):
         for suffix in ("csv", "md", "tex"):
             assert (report / f"table-{number}.{suffix}").stat().st_size > 100
-    for name in ("figure-2", "scores", "ceiling", "ranks"):
+    for name in ("figure-2", "equal-cost", "scores", "ceiling", "ranks"):
         assert (report / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (report / f"{name}.svg").read_text(encoding="utf-8").startswith("<?xml")
     page = (report / "index.html").read_text(encoding="utf-8")
@@ -56,6 +56,8 @@ def test_a_report_has_the_papers_tables_and_figures(program: RunProgram, sweep: 
     assert "task=report sweep=multirun_sweeps/paper" in page
     assert "+experiment=paper" in page
     assert "What is missing" not in page
+    # no job has a budget in seconds
+    assert not list(report.glob("equal-cost-*"))
     first = rows(report / "table-1.csv")[0]
     # the paper's Table I to two decimals
     assert round(float(first["val_acc: ours"]), 2) == float(first["val_acc: paper"]) == 0.81
@@ -162,6 +164,42 @@ def test_an_ablation_names_its_best_setting(program: RunProgram, tmp_path: Path)
     table = rows(tmp_path / "multirun_sweeps/ablation_rea/report/ablation-rea.csv")
     assert [row["P, S"] for row in table] == ["(100, 2)", "(100, 50)", "(20, 20)", "(20, 10)", "(100, 25)", "(64, 16)"]
     assert "Best: (" in (tmp_path / "multirun_sweeps/ablation_rea/report/ablation-rea.md").read_text(encoding="utf-8")
+
+
+def test_searches_at_equal_cost_are_an_experiment_with_a_report(
+    program: RunProgram, tmp_path: Path, tables: Path
+) -> None:
+    grid = ("+experiment=equal_cost", "dataset=cifar10,cifar100", "algo=rs,area,two_stage", "algo.seconds=300,900")
+    table = ("benchmark=table", f"benchmark.path={tables}")
+    done = program(*grid, *table, "algo.N=1000", "runs=4")
+    assert done.returncode == 0, done.stderr
+    sweep = tmp_path / "multirun_sweeps/equal_cost"
+    results = rows(sweep / "results.csv")
+    assert len(results) == 12
+    assert {(row["metric"], row["algo"], row["proxy"], row["final"]) for row in results} == {
+        ("val_acc", "rs", "", ""), ("val_acc", "area", "synflow", ""), ("synflow", "two_stage", "", "val_acc"),
+    }  # fmt: skip
+    done = program("task=report", f"sweep={sweep}")
+    assert done.returncode == 0, done.stderr
+    report = sweep / "report"
+    assert (report / "equal-cost.png").stat().st_size > 10_000
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert page.count("Searches at equal cost on ") == 4  # two tables, and two links to them
+    assert "the largest counts here" in page
+    assert not list(report.glob("ablation-*"))
+    found = rows(report / "equal-cost-cifar10.csv")
+    assert [row["seconds"] for row in found] == ["300"] * 3 + ["900"] * 3
+    means = {
+        (row["algo"].upper(), float(row["budget_seconds"])): float(row["test_acc_mean"])
+        for row in results
+        if row["dataset"] == "cifar10"
+    }
+    shown = {(row["search"].split(" + ")[1], float(row["seconds"])): float(row["accuracy"]) for row in found}
+    assert shown == pytest.approx(means)
+    for budget in (found[:3], found[3:]):
+        accuracies = [float(row["accuracy"]) for row in budget]
+        assert accuracies == sorted(accuracies, reverse=True)
+        assert [bool(row["p (Holm)"]) for row in budget] == [False, True, True]
 
 
 @pytest.mark.parametrize(

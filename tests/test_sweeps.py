@@ -1,6 +1,8 @@
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,8 @@ from nas_exp.sweeps import (
     to_run,
     write_results,
 )
+
+Sets = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def folders(*combinations: list[str]) -> list[str]:
@@ -37,14 +41,35 @@ def test_a_repeated_combination_is_one_job() -> None:
 
 def test_sets_of_values_are_combined_with_the_grid() -> None:
     grid = [["metric=relu"], ["metric=synflow"]]
-    sets = [{"algo.P": 100, "algo.S": 2}, {"algo.P": 20, "algo.S": 10}]
+    sets: Sets = {"evolution": [{"algo.P": 100, "algo.S": 2}, {"algo.P": 20, "algo.S": 10}]}
     assert combine(grid, sets) == [
         ["metric=relu", "algo.P=100", "algo.S=2"], ["metric=relu", "algo.P=20", "algo.S=10"],
         ["metric=synflow", "algo.P=100", "algo.S=2"], ["metric=synflow", "algo.P=20", "algo.S=10"],
     ]  # fmt: skip
-    assert combine(grid, []) == grid
+    assert combine(grid, {}) == grid
     # what the user says counts more
     assert combine([["algo.P=7"]], sets) == [["algo.P=7", "algo.S=2"], ["algo.P=7", "algo.S=10"]]
+    assert combine([["algo.P=20"]], sets) == [["algo.P=20", "algo.S=10"]]
+
+
+def test_sets_of_one_list_are_combined_with_those_of_others() -> None:
+    sets: Sets = {
+        "searches": [{"metric": "val_acc", "algo": "rs"}, {"metric": "synflow", "algo": "two_stage", "algo.k": 9}],
+        "budgets": [{"dataset": "cifar10", "algo.seconds": 5}, {"dataset": "cifar100", "algo.seconds": 6}],
+    }
+    assert combine([[]], sets) == [
+        ["metric=val_acc", "algo=rs", "dataset=cifar10", "algo.seconds=5"],
+        ["metric=val_acc", "algo=rs", "dataset=cifar100", "algo.seconds=6"],
+        ["metric=synflow", "algo=two_stage", "algo.k=9", "dataset=cifar10", "algo.seconds=5"],
+        ["metric=synflow", "algo=two_stage", "algo.k=9", "dataset=cifar100", "algo.seconds=6"],
+    ]
+    assert combine([["algo=rs", "dataset=cifar100"]], sets) == [
+        ["algo=rs", "dataset=cifar100", "metric=val_acc", "algo.seconds=6"]
+    ]
+    # none has this metric: it takes the place of theirs
+    assert combine([["dataset=cifar10", "metric=relu", "algo=rs"]], sets) == [
+        ["dataset=cifar10", "metric=relu", "algo=rs", "algo.seconds=5"]
+    ]
 
 
 def test_places_name_no_folder_unless_they_are_swept() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas_exp.errors import InputError
+from nas_exp.report.equal_cost import EqualCost, at_equal_cost
 from nas_exp.report.finished import FinishedJob, Sweep
 from nas_exp.report.intervals import Interval, mean_interval
 from nas_exp.report.ranking import (
@@ -63,6 +64,8 @@ class Evidence:
     """By dataset: all pairs of searches, by `search_label`."""
     ranking: Ranking | None
     """Searches over datasets, by what they found on average; None with fewer than 3 searches or 2 datasets."""
+    equal_cost: Mapping[str, EqualCost]
+    """By dataset: searches by what they cost."""
     similarities: Mapping[str, Sequence[Similarity]]
     """By dataset: what untrained networks make of a mini-batch, if the sweep has a metric of that."""
     without_similarities: Mapping[str, str]
@@ -108,6 +111,7 @@ def gather(sweep: Sweep, *, images: str | None, device: str, n_jobs: int) -> Evi
         {key: mean_interval(values) for key, values in found.items()},
         {dataset: _compare(dataset, found) for dataset in dict.fromkeys(dataset for dataset, _ in found)},
         _rank_searches(found),
+        at_equal_cost(sweep, {dataset: float(np.nanmax(accuracy)) for dataset, accuracy in accuracies.items()}),
         *similarities(sweep, root=images, device=device),
     )
 

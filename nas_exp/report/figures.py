@@ -84,9 +84,14 @@ def search_figure(folder: Path, sweep: Sweep) -> Figure | None:
     if not any(len(step) for step in steps.values()):
         return None
 
+    # many algorithms beside each other would be too small to read
+    is_tall = len(algos) > 3
+    rows, columns = (len(algos), len(datasets)) if is_tall else (len(datasets), len(algos))
+
     def fill(canvas: "Canvas") -> None:
-        grid = canvas.subplots(len(datasets), len(algos), squeeze=False, sharex="col", sharey="row")
-        for axes_row, dataset in zip(grid, datasets, strict=True):
+        shared: Any = {"sharex": "row", "sharey": "col"} if is_tall else {"sharex": "col", "sharey": "row"}
+        grid = canvas.subplots(rows, columns, squeeze=False, **shared)
+        for axes_row, dataset in zip(grid.T if is_tall else grid, datasets, strict=True):
             final = list[float]()
             for axes, algo in zip(axes_row, algos, strict=True):
                 for number, metric in enumerate(metrics):
@@ -105,7 +110,8 @@ def search_figure(folder: Path, sweep: Sweep) -> Figure | None:
             if final:
                 span = max(final) - min(final)
                 axes_row[0].set_ylim(max(0.0, min(final) - 0.05 * span), min(100.0, max(final) + 0.08 * span))
-            axes_row[0].set_ylabel(f"{kind} accuracy (%)")
+        for axes in grid[:, 0]:
+            axes.set_ylabel(f"{kind} accuracy (%)")
         for axes in grid[-1]:
             axes.set_xlabel("networks scored")
         handles: dict[str, Any] = {}
@@ -120,11 +126,11 @@ def search_figure(folder: Path, sweep: Sweep) -> Figure | None:
         folder,
         "figure-2",
         fill,
-        (3.5 * len(algos), 0.5 + 2.0 * len(datasets)),
+        (3.5 * columns, 0.5 + 2.0 * rows),
         title=f"Figure 2: {kind} accuracy of the incumbent as searches go on",
         alt=(
-            f"Line charts, a row for each dataset and a column for each algorithm: the mean {kind} accuracy of the "
-            "best-scored network so far against the number of networks scored, one line a metric, with its deviation."
+            f"Line charts, one for each dataset and algorithm: the mean {kind} accuracy of the best-scored "
+            "network so far against the number of networks scored, one line a metric, with its deviation."
         ),
         note=(
             "Mean over runs; the shaded band is one sample deviation to either side. The y axis starts where the "

@@ -9,6 +9,7 @@ from nas_exp.report import paper
 from nas_exp.report.evidence import Evidence
 from nas_exp.report.finished import Sweep
 from nas_exp.report.intervals import Interval
+from nas_exp.report.statistics import between
 from nas_exp.report.view import (
     Search,
     datasets_of,
@@ -228,15 +229,11 @@ def _best(means: Mapping[Search, Interval]) -> Search:
 
 def _versus(evidence: Evidence, dataset: str, a: Search, b: Search) -> str | None:
     """Say how search a does against search b."""
-    names = search_label(a), search_label(b)
-    for found in evidence.comparisons[dataset]:
-        if {found.a, found.b} == {*names}:
-            same_way = found.a == names[0]
-            difference = found.median_difference if same_way else -found.median_difference
-            superiority = found.superiority if same_way else 1 - found.superiority
-            p = "p < 0.001" if found.p_holm < 0.001 else f"p = {found.p_holm:.3f}"
-            return f"a median difference of {difference:+.2f} points, P = {superiority:.2f}, {p}"
-    return None
+    found = between(evidence.comparisons[dataset], search_label(a), search_label(b))
+    if found is None:
+        return None
+    p = "p < 0.001" if found.p_holm < 0.001 else f"p = {found.p_holm:.3f}"
+    return f"a median difference of {found.median_difference:+.2f} points, P = {found.superiority:.2f}, {p}"
 
 
 def _text(interval: Interval) -> str:

@@ -1,9 +1,11 @@
 """A finished sweep as a report sees it: its jobs, what they found, and which are missing."""
 
 import csv
+import dataclasses
 import functools
 import json
 import logging
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,8 +60,13 @@ class FinishedJob:
 
     @property
     def hyper_parameters(self) -> tuple[tuple[str, object], ...]:
-        """The algorithm's, by name."""
-        return tuple(self.config.algo.hyper_parameters.items())
+        """The algorithm's, by name, but its budget in seconds."""
+        return tuple(dataclasses.replace(self.config.algo, seconds=None).hyper_parameters.items())
+
+    @property
+    def budget(self) -> float:
+        """What all scores of one search could take together, seconds; infinite without such a budget."""
+        return math.inf if self.config.algo.seconds is None else self.config.algo.seconds
 
     @functools.cached_property
     def trajectory(self) -> Mapping[str, FloatArray]:
@@ -70,7 +77,7 @@ class FinishedJob:
         """
         path = self.folder / "trajectory.parquet"
         try:
-            columns = read_columns(path, ("run", "score", "best_arch_index", "val_acc", "test_acc"))
+            columns = read_columns(path, ("run", "score", "best_arch_index", "val_acc", "test_acc", "seconds"))
         except FileNotFoundError:
             raise InputError(f"{path}: missing; run the sweep again") from None
         steps = self.runs["scored"].astype(np.int64)

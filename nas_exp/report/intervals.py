@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,14 @@ class Interval:
 
 
 UNKNOWN = Interval(np.nan, np.nan, np.nan)
+
+
+class Band(NamedTuple):
+    """Figures along a curve with their 95 % intervals, shape (points,) each; bounds as in `Interval`."""
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
 
 
 def mean_interval(values: FloatArray, *, seed: int = 0) -> Interval:
@@ -58,6 +67,23 @@ def mean_interval(values: FloatArray, *, seed: int = 0) -> Interval:
     if np.isnan(low) or np.isnan(high):
         low, high = np.quantile(found.bootstrap_distribution, TAILS)
     return Interval(float(np.mean(values)), float(low), float(high))
+
+
+def mean_band(values: FloatArray, *, resamples: int = 2000, seed: int = 0) -> Band:
+    """Return the means of curves, with bootstrap intervals of percentiles: the same curves are drawn at every point.
+
+    Args:
+        values: shape (curves, points), at least one curve.
+        resamples: how many.
+        seed: of the resamples.
+    """
+    curves = len(values)
+    mean = values.mean(axis=0)
+    if curves == 1:
+        return Band(mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan))
+    weights = np.random.default_rng(seed).multinomial(curves, np.full(curves, 1 / curves), size=resamples) / curves
+    low, high = np.quantile(weights @ values, TAILS, axis=0)
+    return Band(mean, low, high)
 
 
 def resampled(

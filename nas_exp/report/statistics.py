@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +66,16 @@ def compare_pairs(results: Mapping[str, FloatArray]) -> list[Comparison]:
         )
         for number, ((a, b), difference) in enumerate(zip(pairs, differences, strict=True))
     ]
+
+
+def between(comparisons: Sequence[Comparison], a: str, b: str) -> Comparison | None:
+    """Return how method a compares with method b, whichever of the two was compared with the other; None if unknown."""
+    for one in comparisons:
+        if (one.a, one.b) == (a, b):
+            return one
+        if (one.a, one.b) == (b, a):
+            return replace(one, a=a, b=b, median_difference=-one.median_difference, superiority=1 - one.superiority)
+    return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,11 @@ import numpy as np
 
 from nas_exp.report import paper
 from nas_exp.report.document import Cell, Number, Table
+from nas_exp.report.equal_cost import Budget
 from nas_exp.report.evidence import Evidence
 from nas_exp.report.finished import FinishedJob, Sweep
 from nas_exp.report.intervals import Interval, mean_interval
-from nas_exp.report.statistics import Ranking, anytime
+from nas_exp.report.statistics import Ranking, anytime, between
 from nas_exp.report.view import (
     datasets_of,
     found_accuracy,
@@ -20,6 +21,7 @@ from nas_exp.report.view import (
     metrics_of,
     search_label,
 )
+from nas_exp.results import deviation
 
 
 def correlation_tables(sweep: Sweep, evidence: Evidence) -> list[Table]:
@@ -69,8 +71,10 @@ def search_tables(sweep: Sweep) -> list[Table]:
         rows: list[list[Cell]] = []
         for metric in dict.fromkeys(metric for metric, _ in jobs):
             columns = [_beside_paper(jobs.get((metric, algo))) for algo in algos]
-            for name, cells in zip(("ours", "paper", "difference"), zip(*columns, strict=True), strict=True):
-                rows.append([label(metric), name, *(cell for three in cells for cell in three)])
+            for name, parts in zip(("ours", "paper", "difference"), zip(*columns, strict=True), strict=True):
+                cells = [cell for three in parts for cell in three]
+                if name == "ours" or any(cell is not None for cell in cells):
+                    rows.append([label(metric), name, *cells])
         number = f"Table {numbers[dataset]}: " if dataset in numbers else ""
         tables.append(
             Table(
@@ -143,6 +147,43 @@ def comparison_tables(evidence: Evidence) -> list[Table]:
         )
         for dataset, comparisons in evidence.comparisons.items()
     ]
+
+
+def equal_cost_tables(sweep: Sweep, evidence: Evidence) -> list[Table]:
+    """Return, for each dataset, what searches find within each of the budgets in seconds that the sweep has."""
+    return [
+        Table(
+            f"equal-cost-{dataset}",
+            f"Searches at equal cost on {label(dataset)}: {sweep.accuracy_name} accuracy (%), mean ± deviation",
+            ["search", "seconds", "accuracy", "networks scored", "median of best − it", "P(best > it)", "p (Holm)"],
+            [row for budget in costs.budgets for row in _within(budget)],
+            "Seconds are those of the scores that a search asks for; the best search of a budget comes first. In "
+            "brackets: bootstrap 95 % intervals of the mean. The other columns compare with the best at the same cost, "
+            "by Wilcoxon's signed-rank test over runs, which share their seeds; p-values are corrected over all pairs "
+            "of searches at that cost by Holm's method. P(best > it) counts ties as half.",
+        )
+        for dataset, costs in evidence.equal_cost.items()
+    ]
+
+
+def _within(budget: Budget) -> list[list[Cell]]:
+    """Return a row for each search within a budget, the best first."""
+    means = {search: mean_interval(accuracy) for search, accuracy in budget.found.items()}
+    order = sorted(means, key=lambda search: -means[search].value)
+    rows = list[list[Cell]]()
+    for search in order:
+        interval = means[search]
+        accuracy = Number(
+            interval.value, std=deviation(budget.found[search].tolist()), interval=(interval.low, interval.high)
+        )
+        best = between(budget.comparisons, search_label(order[0]), search_label(search))
+        against: list[Cell] = [None] * 3
+        if best is not None:
+            against = [Number(best.median_difference, signed=True), best.superiority, _p(best.p_holm)]
+        rows.append([
+            search_label(search), round(budget.seconds), accuracy, Number(budget.scored[search], digits=1), *against,
+        ])  # fmt: skip
+    return rows
 
 
 def mean_table(sweep: Sweep, evidence: Evidence) -> Table:
@@ -228,7 +269,10 @@ def _ablation(
     swept = [key for key, _ in settings[0] if len({dict(setting)[key] for setting in settings}) > 1]
     usual = next((job.hyper_parameters for job in jobs if has_papers_parameters(job)), settings[0])
     tasks = [(dataset, metric) for dataset in datasets_of(sweep) for metric in metrics_of(sweep)]
-    by_setting = {(job.hyper_parameters, job.dataset, job.metric): job for job in jobs}
+    # of several, the one with the largest budget in seconds
+    by_setting = {
+        (job.hyper_parameters, job.dataset, job.metric): job for job in sorted(jobs, key=lambda job: job.budget)
+    }
     values = {key: found for key, job in by_setting.items() if (found := found_accuracy(sweep, job)) is not None}
     tasks = [task for task in tasks if all((setting, *task) in values for setting in settings)]
     rows: list[tuple[float, list[Cell]]] = []

@@ -1,5 +1,6 @@
 """What of a sweep its report looks at, in the paper's order, under the names that people use."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -43,19 +44,28 @@ def metrics_of(sweep: Sweep) -> list[str]:
 
 def has_papers_parameters(job: FinishedJob) -> bool:
     """Return whether the algorithm ran with the hyper-parameters that the paper's Tables III to V are about."""
-    return dict(job.hyper_parameters) == paper.PAPERS_HYPER_PARAMETERS.get(job.algo)
+    return math.isinf(job.budget) and dict(job.hyper_parameters) == paper.PAPERS_HYPER_PARAMETERS.get(job.algo)
 
 
 def main_jobs(sweep: Sweep) -> dict[tuple[str, Search], FinishedJob]:
     """Return a job for each dataset and search, in the paper's order.
 
+    Of several, it is the one with the largest budget in seconds, and of those as `jobs_by_budget` says.
+    """
+    return {key: jobs[-1] for key, jobs in jobs_by_budget(sweep).items()}
+
+
+def jobs_by_budget(sweep: Sweep) -> dict[tuple[str, Search], list[FinishedJob]]:
+    """Return a job for each budget in seconds of each dataset and search, in the paper's order, the least first.
+
     Of several, it is the one with the paper's hyper-parameters, else the first.
     """
-    chosen: dict[tuple[str, Search], FinishedJob] = {}
+    by_budget: dict[tuple[str, Search], dict[float, FinishedJob]] = {}
     for job in sweep.jobs:
-        key = job.dataset, (job.metric, job.algo)
-        if key not in chosen or has_papers_parameters(job):
-            chosen[key] = job
+        jobs = by_budget.setdefault((job.dataset, (job.metric, job.algo)), {})
+        if job.budget not in jobs or has_papers_parameters(job):
+            jobs[job.budget] = job
+    chosen = {key: [jobs[budget] for budget in sorted(jobs)] for key, jobs in by_budget.items()}
     algos = known_order((job.algo for job in sweep.jobs), paper.ALGOS)
     return {
         key: chosen[key]

@@ -11,12 +11,13 @@ from nas_exp.atomic import replacing
 from nas_exp.config import Config
 from nas_exp.errors import InputError
 from nas_exp.report import figures, tables
+from nas_exp.report.cost_figure import cost_figure
 from nas_exp.report.document import Figure, Section, Table, write_table
 from nas_exp.report.evidence import Evidence, gather
 from nas_exp.report.findings import findings as findings_of
 from nas_exp.report.finished import Sweep, read_sweep
 from nas_exp.report.page import write_page
-from nas_exp.report.view import label
+from nas_exp.report.view import jobs_by_budget, label, search_label
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,14 @@ def build(sweep: Sweep, evidence: Evidence, target: Path) -> list[Section]:
     if evidence.ranking is not None:
         across = [figures.rank_figure(target, evidence.ranking), tables.rank_table(evidence.ranking)]
     found = [
-        Section("What searches found", _present(figures.search_figure(target, sweep), *tables.search_tables(sweep))),
+        Section(
+            "What searches found",
+            [*_about_budgets(sweep), *_present(figures.search_figure(target, sweep), *tables.search_tables(sweep))],
+        ),
+        Section(
+            "Searches at equal cost",
+            _present(cost_figure(target, sweep, evidence), *tables.equal_cost_tables(sweep, evidence)),
+        ),
         Section("Ablations", tables.ablation_tables(sweep)),
         Section("How well metrics rank", ranked),
         Section(
@@ -97,6 +105,16 @@ def build(sweep: Sweep, evidence: Evidence, target: Path) -> list[Section]:
         Section("What is missing", missing(sweep, evidence)),
     ]
     return [section for section in found if section.parts]
+
+
+def _about_budgets(sweep: Sweep) -> list[str]:
+    """Return a paragraph if there are searches with several budgets in seconds."""
+    if all(len(jobs) == 1 for jobs in jobs_by_budget(sweep).values()):
+        return []
+    return [
+        "Of searches with several budgets in seconds, the largest counts here and below; what they find within the "
+        "others is in “Searches at equal cost”."
+    ]
 
 
 def _present(*parts: Table | Figure | None) -> list[Table | Figure]:
@@ -112,6 +130,11 @@ def missing(sweep: Sweep, evidence: Evidence) -> list[Table | Figure | str]:
         told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}")
     told += [f"K_H on {label(dataset)}: {why}" for dataset, why in evidence.without_similarities.items()]
     told += [f"{metric} on {dataset}: {why}" for (dataset, metric), why in evidence.absent.items()]
+    told += [
+        f"{search_label(search)} on {label(dataset)}, by cost: nothing says what its scores took"
+        for dataset, costs in evidence.equal_cost.items()
+        for search in costs.timeless
+    ]
     if sweep.accuracy_name != "test":
         told.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")
     return told

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy import stats
 
-from nas_exp.report.intervals import Interval, mean_interval
+from nas_exp.report.intervals import Interval, mean_band, mean_interval
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -59,3 +60,22 @@ def test_the_interval_of_a_mean_holds_the_true_mean_as_often_as_it_says() -> Non
     held = [covers(mean_interval(rng.normal(90, 1, size=30)), 90.0) for _ in range(200)]
     # 95 % expected, less what 30 values cost; standard deviation 1.5 %
     assert 0.90 <= np.mean(held) <= 0.99
+
+
+def test_the_band_of_a_mean_is_its_bootstrap_interval_at_every_point() -> None:
+    curves = np.random.default_rng(0).normal([90, 70, 50], [1, 5, 0], size=(30, 3))
+    found = mean_band(curves, resamples=20_000)
+    assert found.value == pytest.approx(curves.mean(axis=0))
+    for point in range(2):
+        expected = stats.bootstrap((curves[:, point],), np.mean, method="percentile", n_resamples=20_000, rng=1)
+        width = np.ptp(expected.confidence_interval)
+        assert [found.low[point], found.high[point]] == pytest.approx(
+            list(expected.confidence_interval), abs=width / 40
+        )
+    assert [found.low[2], found.high[2]] == pytest.approx([50, 50])
+
+
+def test_one_curve_has_a_mean_without_bounds() -> None:
+    found = mean_band(np.array([[90.0, 91.0]]))
+    assert found.value.tolist() == [90, 91]
+    assert np.isnan([found.low, found.high]).all()

@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import stats
 
 from nas_exp.report.intervals import Interval
-from nas_exp.report.statistics import Comparison, anytime, compare_pairs, ranks_over_datasets
+from nas_exp.report.statistics import Comparison, anytime, between, compare_pairs, ranks_over_datasets
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,6 +42,14 @@ def test_runs_without_a_counterpart_are_left_out() -> None:
     (found,) = compare_pairs({"a": np.full(3, np.nan), "b": np.full(3, 90.0)})
     assert (found.runs, found.p) == (0, 1.0)
     assert np.isnan([found.median_difference, found.superiority]).all()
+
+
+def test_a_comparison_can_be_seen_from_both_sides() -> None:
+    (found,) = compare_pairs({"a": np.array([91.0, 92.0, 93.0, 94.0]), "b": np.array([90.0, 90.0, 95.0, 90.0])})
+    assert between([found], "a", "b") is found
+    assert (found.median_difference, found.superiority) == (1.5, 0.75)
+    assert between([found], "b", "a") == Comparison("b", "a", 4, -1.5, 0.25, found.p, found.p_holm)
+    assert between([found], "a", "c") is None
 
 
 def test_one_method_has_nobody_to_be_compared_with() -> None:
