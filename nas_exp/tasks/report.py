@@ -109,7 +109,7 @@ def missing(sweep: Sweep, evidence: Evidence) -> list[Table | Figure | str]:
     reasons = dict.fromkeys(sweep.skipped.values())
     for reason in reasons:
         jobs = [job for job, other in sweep.skipped.items() if other == reason]
-        told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}")
+        told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}: {'; '.join(jobs)}")
     told += [f"K_H on {label(dataset)}: {why}" for dataset, why in evidence.without_similarities.items()]
     told += [f"{metric} on {dataset}: {why}" for (dataset, metric), why in evidence.absent.items()]
     if sweep.accuracy_name != "test":
