@@ -17,7 +17,7 @@ from nas_exp.report.ranking import kendall_interval, ndcg_interval, ranking_qual
 from nas_exp.scoring import plan
 from nas_exp.space import SIZE
 from tests.conftest import ROOT, RunProgram
-from tests.job_files import only, rows
+from tests.job_files import rows
 
 FloatArray = npt.NDArray[np.float64]
 
