@@ -13,11 +13,13 @@ from scipy import stats
 
 from nas_exp.benchmarks import table
 from nas_exp.notebook import configure
+from nas_exp.report.finished import read_rankings
+from nas_exp.report.proxies import compare
 from nas_exp.report.ranking import kendall_interval, ndcg_interval, ranking_quality, spearman_interval
 from nas_exp.scoring import plan
 from nas_exp.space import SIZE
 from tests.conftest import ROOT, RunProgram
-from tests.job_files import rows
+from tests.job_files import only, rows
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -134,3 +136,89 @@ def test_every_metric_there_is_is_swept(program: RunProgram) -> None:
     for metric in ("relu", "naswot", "synflow", "grad_norm"):
         assert f"metric={metric} " in done.stdout
     assert ": 4 of 4 jobs to run" in done.stdout
+
+
+def test_a_report_sets_the_metrics_side_by_side(program: RunProgram, sweep: Path) -> None:
+    done = program("task=report", "sweep=multirun_sweeps/proxies")
+    assert done.returncode == 0, done.stderr
+    report = sweep / "report"
+    results = {(row["dataset"], row["metric"]): row for row in rows(sweep / "results.csv")}
+    table_rows = rows(report / "proxies-cifar10.csv")
+    # made up with ever more noise
+    assert [row["metric"] for row in table_rows] == ["twins", "zen", "params", "l2_norm"]
+    for row in table_rows[1:]:
+        result = results["cifar10", row["metric"]]
+        for column, key in (
+            ("ρ", "rho_test_acc"),
+            ("τ", "tau_test_acc"),
+            ("ρ top 10 %", "rho_top_test_acc"),
+            ("nDCG@100", "ndcg_100_test_acc"),
+        ):
+            for part in ("", "_low", "_high"):
+                assert float(row[column + part]) == float(result[key + part])
+        assert float(row["precision@100"]) == float(result["precision_100_test_acc"])
+        assert float(row["regret"]) == float(result["regret_test_acc"])
+        assert float(row["seconds a network"]) == float(result["seconds_per_network"])
+    assert "**" in (report / "proxies-cifar10.md").read_text(encoding="utf-8").splitlines()[5]
+    for name in ("cost", "agreement-cifar10", "agreement-cifar100"):
+        assert (report / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (report / f"{name}.svg").read_text(encoding="utf-8").startswith("<?xml")
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert page.count("<table") == 2
+    assert page.count("<img") == 3
+    assert "zen on CIFAR-100: only 5,000 architectures had a score" in page
+    assert "Left out by the sweep, 2 jobs: no scores yet" in page
+    assert "+experiment=proxies" in page
+    summary = json.loads(only(sweep.parent.parent, "outputs/*/summary.json").read_text())
+    assert (summary["jobs"], summary["missing"], summary["tables"], summary["figures"]) == (4, 0, 2, 3)
+
+
+def test_the_agreement_of_metrics_is_their_rank_correlation(sweep: Path, tables: Path) -> None:
+    accuracy = accuracy_of(tables, "cifar10")
+    known = {"test accuracy": accuracy} | {name: made_up("cifar10", name, accuracy) for name in METRICS}
+    found = compare(read_rankings(sweep))[0]["cifar10"]
+    assert sorted(found.names) == sorted(known)
+    expected = stats.spearmanr(np.stack([known[name] for name in found.names], axis=1)).statistic
+    assert found.agreement == pytest.approx(expected)
+
+
+def test_a_report_tells_what_it_does_without(program: RunProgram, sweep: Path) -> None:
+    cut = only(sweep, "dataset=cifar10,metric=zen*/summary.json")
+    cut.write_text('{"task": "corr', encoding="utf-8")
+    old = only(sweep, "dataset=cifar10,metric=l2_norm*/summary.json")
+    summary = json.loads(old.read_text())
+    del summary["seconds_per_network"]
+    old.write_text(json.dumps(summary), encoding="utf-8")
+    done = program("task=report", "sweep=multirun_sweeps/proxies")
+    assert done.returncode == 0, done.stderr
+    assert f"missing: {cut.parent.name}: " in done.stdout
+    page = (sweep / "report/index.html").read_text(encoding="utf-8")
+    assert "of an older nas-exp, without intervals; run the sweep again with rerun=all" in page
+    assert [row["metric"] for row in rows(sweep / "report/proxies-cifar10.csv")] == ["twins", "params"]
+
+
+def test_findings_are_not_written_of_rankings(program: RunProgram, sweep: Path) -> None:
+    done = program("task=report", "sweep=multirun_sweeps/proxies", "task.findings=findings.md")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: task.findings=findings.md: expected null, as multirun_sweeps/proxies is no sweep of searches\n"
+    )
+    assert not (sweep / "report").exists()
+
+
+def test_metrics_that_differ_in_a_parameter_are_told_apart(program: RunProgram, tmp_path: Path, data: Path) -> None:
+    sweep = ("-m", "task=correlate", "metric=synflow,zen", "task.top=0.1,0.2", "name=two", f"paths.data={data}")
+    done = program(*sweep)
+    assert done.returncode == 0, done.stderr
+    assert program("task=report", "sweep=multirun_sweeps/two").returncode == 0
+    report = tmp_path / "multirun_sweeps/two/report"
+    table_rows = rows(report / "proxies-cifar10.csv")
+    assert "ρ top 10 or 20 %" in table_rows[0]
+    assert {row["metric"] for row in table_rows} == {
+        "twins",
+        "SynFlow (top=0.1)",
+        "SynFlow (top=0.2)",
+        "zen (top=0.1)",
+        "zen (top=0.2)",
+    }
+    assert "The benchmark has no test accuracy" in (report / "index.html").read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ def place_labels(
     further rounds, when all the others are there. Without enough room some may overlap all the same.
 
     Args:
-        points: x and y of each point, shape (n, 2), all in one unit, such as pixels.
+        points: x and y of each point, shape (n, 2), n at least 1, all in one unit, such as pixels.
         sizes: width and height of each label, shape (n, 2), likewise.
         frame: the lowest and the highest x and y, shape (2, 2), likewise.
         curves: places on what else is drawn and better not covered, shape (m, 2), likewise.

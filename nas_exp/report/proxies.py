@@ -79,12 +79,12 @@ def compare(sweep: RankingSweep) -> tuple[dict[str, Comparison], list[str]]:
                 known[names[id(job)]] = sweep.scores(job)
             except InputError as error:
                 told.append(f"{about}: agreement with other metrics is not known: {error}")
-        top = float(jobs[0].config.task.arguments["top"])
+        tops = sorted({float(job.config.task.arguments["top"]) for job in jobs})
         proxies = [_proxy(names[id(job)], job, sweep.accuracy) for job in jobs]
         found[dataset] = Comparison(
             sorted(proxies, key=lambda proxy: -np.nan_to_num(proxy.rho.value, nan=-2.0)),
-            ceiling_of_space(accuracy, top=top),
-            f"top {100 * top:g} %",
+            ceiling_of_space(accuracy, top=tops[0]),
+            f"top {' or '.join(f'{100 * top:g}' for top in tops)} %",
             list(known),
             agreement(list(known.values())),
         )
