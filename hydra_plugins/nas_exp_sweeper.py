@@ -61,10 +61,10 @@ class GridSweeper(BasicSweeper):
             close(folder, hashes, cause, again=_again(folder))
 
     def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":
-        """Return all jobs, checked, and those whose benchmark lacks what their metric needs, each with the reason."""
+        """Return all jobs, checked, and those that lack what they need, each with the reason."""
         from nas_exp.config import check
-        from nas_exp.scorer import lacking
         from nas_exp.sweeps import combine, plan
+        from nas_exp.tasks import lacking
 
         assert self.hydra_context is not None
         assert self.config is not None

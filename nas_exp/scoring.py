@@ -51,6 +51,10 @@ class Scored:
     seconds: float
 
 
+class ImagesMissingError(InputError):
+    """A metric needs images, there is no folder of them, and no shipped table to do without."""
+
+
 def plan(config: Config, *, read: Callable[[Config], MiniBatch] | None = None) -> tuple[ScoreTable, Work | None]:
     """Return the score table that a configuration means, and how to compute what it lacks.
 
@@ -90,7 +94,7 @@ def plan(config: Config, *, read: Callable[[Config], MiniBatch] | None = None) -
         if dataset.root is None:
             shipped = shipped_identity(identity)
             if shipped is None:
-                raise InputError(
+                raise ImagesMissingError(
                     f"dataset.root=null: metric={metric.name} needs images of {dataset.name} and no shipped table has "
                     "these parameters; expected the folder that holds the images"
                 )

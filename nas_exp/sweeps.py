@@ -167,8 +167,10 @@ def open_sweep(
     if len(run) < len(hashes):
         log.info("%d of %d jobs are not run again", len(hashes) - len(run), len(hashes))
     for reason in dict.fromkeys(skipped.values()):
-        count = sum(other == reason for other in skipped.values())
-        log.warning("%d of %d jobs are left out: %s", count, len(hashes) + len(skipped), reason)
+        jobs = [job.folder for job, other in skipped.items() if other == reason]
+        log.warning(
+            "%d of %d jobs are left out: %s: %s", len(jobs), len(hashes) + len(skipped), reason, "; ".join(jobs)
+        )
     return run
 
 

@@ -42,6 +42,7 @@ class Number:
     """A number as it is shown: `91.36`, `91.36 ± 0.18` with `std`, `0.74 [0.73, 0.75]` with `interval` (low, high).
 
     NaN means unknown, as the value or beside it. `signed` shows the plus of a positive value, as differences want.
+    `best` sets the number in bold.
     """
 
     value: float
@@ -49,6 +50,7 @@ class Number:
     std: float | None = None
     interval: tuple[float, float] | None = None
     signed: bool = False
+    best: bool = False
 
 
 Cell = str | float | int | Number | None
@@ -191,7 +193,7 @@ def to_markdown(table: Table) -> str:
     """Return the table in GitHub's Markdown, its columns padded so that it can be read as it is."""
     grid = [
         [_markdown(heading) for heading in table.headings],
-        *([_markdown(cell) if isinstance(cell, str) else show(cell) for cell in row] for row in table.rows),
+        *([_markdown_cell(cell) for cell in row] for row in table.rows),
     ]
     widths = [max(3, *map(len, column)) for column in zip(*grid, strict=True)]
     columns = list(zip(widths, table.numeric, strict=True))
@@ -253,6 +255,18 @@ def _fields(cell: Cell) -> dict[str, str | float]:
     return {suffix: value for suffix, value in fields.items() if value is not None}
 
 
+def is_best(cell: Cell) -> bool:
+    """Return whether a cell is a known number that is marked as the best."""
+    number = as_number(cell)
+    return number is not None and number.best
+
+
+def _markdown_cell(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return _markdown(cell)
+    return f"**{show(cell)}**" if is_best(cell) else show(cell)
+
+
 def _markdown(text: str) -> str:
     """Escape what Markdown would read as markup; an underscore inside a word is none."""
     return re.sub(r"[\\|*`<>&$#~\[\]]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", " ".join(text.split()))
@@ -266,4 +280,7 @@ def _latex_cell(cell: Cell) -> str:
     if isinstance(cell, str):
         return _latex(cell)
     text = show(cell)
-    return "--" if text == UNKNOWN else f"${text.translate(_IN_MATH)}$".replace(" [", r"\ [")
+    if text == UNKNOWN:
+        return "--"
+    formula = f"${text.translate(_IN_MATH)}$".replace(" [", r"\ [")
+    return rf"{{\boldmath{formula}}}" if is_best(cell) else formula

@@ -1,6 +1,5 @@
 """What a report says about a sweep: computed once, and shown in tables, figures and findings."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,22 +7,19 @@ import numpy as np
 import numpy.typing as npt
 
 from nas_exp.errors import InputError
+from nas_exp.report.ceiling import NoiseCeiling, ceiling_of_space
 from nas_exp.report.equal_cost import EqualCost, at_equal_cost
 from nas_exp.report.finished import FinishedJob, Sweep
 from nas_exp.report.intervals import Interval, mean_interval
 from nas_exp.report.ranking import (
-    NoiseCeiling,
     RankingQuality,
-    best_scored,
     kendall_interval,
-    noise_ceiling,
     ranking_quality,
     spearman_interval,
 )
 from nas_exp.report.similarity import Similarity, similarities
 from nas_exp.report.statistics import Comparison, Ranking, compare_pairs, ranks_over_datasets
 from nas_exp.report.view import Search, found_accuracy, main_jobs, search_label
-from nas_exp.space import SIZE, canonical_form, spec_of_index
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -102,7 +98,7 @@ def gather(sweep: Sweep, *, images: str | None, device: str, n_jobs: int) -> Evi
             absent[key] = "no architectures with both a score and an accuracy"
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
         ranked = parallel(joblib.delayed(rank)(*pair) for pair in pairs.values())
-        ceilings = parallel(joblib.delayed(_ceiling)(accuracy) for accuracy in accuracies.values())
+        ceilings = parallel(joblib.delayed(ceiling_of_space)(accuracy, top=TOP) for accuracy in accuracies.values())
     found = {key: values for key, job in main_jobs(sweep).items() if (values := found_accuracy(sweep, job)) is not None}
     return Evidence(
         dict(zip(pairs, ranked, strict=True)),
@@ -118,16 +114,15 @@ def gather(sweep: Sweep, *, images: str | None, device: str, n_jobs: int) -> Evi
 
 def rank(score: FloatArray, accuracy: FloatArray) -> Ranked:
     """Return how well scores rank accuracies, shape (n,) each, with intervals."""
-    best = best_scored(score, TOP)
     return Ranked(
         score,
         accuracy,
         float(accuracy.max()),
         ranking_quality(score, accuracy, top=TOP),
         spearman_interval(score, accuracy),
-        spearman_interval(score[best], accuracy[best]),
+        spearman_interval(score, accuracy, top=TOP),
         kendall_interval(score, accuracy),
-        kendall_interval(score[best], accuracy[best]),
+        kendall_interval(score, accuracy, top=TOP),
     )
 
 
@@ -146,15 +141,3 @@ def _rank_searches(found: Mapping[tuple[str, Search], FloatArray]) -> Ranking | 
         return None
     means = np.array([[found[dataset, search].mean() for search in searches] for dataset in datasets])
     return ranks_over_datasets(means, [search_label(search) for search in searches])
-
-
-def _ceiling(accuracy: FloatArray) -> NoiseCeiling:
-    known = np.isfinite(accuracy)
-    return noise_ceiling(accuracy[known], function_classes()[known], top=TOP)
-
-
-@functools.cache
-def function_classes() -> npt.NDArray[np.int64]:
-    """Number the functions that architectures compute, up to relabelling: shape (15625,), equal for twins."""
-    numbers: dict[object, int] = {}
-    return np.array([numbers.setdefault(canonical_form(spec_of_index(arch)), len(numbers)) for arch in range(SIZE)])

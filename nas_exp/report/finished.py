@@ -1,5 +1,6 @@
 """A finished sweep as a report sees it: its jobs, what they found, and which are missing."""
 
+import abc
 import csv
 import dataclasses
 import functools
@@ -7,9 +8,10 @@ import json
 import logging
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +26,7 @@ from nas_exp.parquet import read_columns
 from nas_exp.report.trajectory import held
 from nas_exp.score_table import Scores
 from nas_exp.scorer import known_scores
-from nas_exp.sweeps import JOBS, SUMMARY, reason, result_files
+from nas_exp.sweeps import JOBS, SUMMARY, read_summary, reason, result_files
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
@@ -34,14 +36,12 @@ _RUN_COLUMNS = ("arch_index", "score", "val_acc", "test_acc", "seconds", "scored
 
 
 @dataclass(frozen=True, eq=False)
-class FinishedJob:
-    """A search job that left a whole result."""
+class JobResult(abc.ABC):
+    """A job that left a whole result, whatever its task."""
 
     folder: Path
     config: Config
     summary: Summary
-    runs: Mapping[str, FloatArray]
-    """By the columns of ``runs.csv`` that are numbers: shape (runs,), NaN where unknown."""
 
     @property
     def dataset(self) -> str:
@@ -52,6 +52,37 @@ class FinishedJob:
     def metric(self) -> str:
         """Name of the metric."""
         return self.config.metric.name
+
+    @property
+    @abc.abstractmethod
+    def knows_test_accuracy(self) -> bool:
+        """Whether there was test accuracy to tell about."""
+
+
+@dataclass(frozen=True, eq=False)
+class RankingJob(JobResult):
+    """A job of task=correlate that left a whole result."""
+
+    overrides: Mapping[str, str]
+    """What it was given on the command line or by the sweep, by key."""
+
+    @property
+    def knows_test_accuracy(self) -> bool:
+        """Whether its statistics are about test accuracy."""
+        return self.summary["rho_test_acc"] is not None
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedJob(JobResult):
+    """A search job that left a whole result."""
+
+    runs: Mapping[str, FloatArray]
+    """By the columns of ``runs.csv`` that are numbers: shape (runs,), NaN where unknown."""
+
+    @property
+    def knows_test_accuracy(self) -> bool:
+        """Whether it tells the test accuracy of what its runs found."""
+        return bool(np.isfinite(self.runs["test_acc"]).any())
 
     @property
     def algo(self) -> str:
@@ -87,12 +118,15 @@ class FinishedJob:
         return {name: np.asarray(values, dtype=np.float64)[step] for name, values in columns.items()}
 
 
+Job = TypeVar("Job", bound=JobResult)
+
+
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class FinishedSweep(Generic[Job]):
     """All jobs of a sweep."""
 
     folder: Path
-    jobs: list[FinishedJob]
+    jobs: list[Job]
     missing: Mapping[str, str]
     """Jobs without a whole result, by folder: why."""
     skipped: Mapping[str, str]
@@ -103,14 +137,14 @@ class Sweep:
     @functools.cached_property
     def accuracy(self) -> str:
         """The column that the report is about: `test_acc`, or `val_acc` unless every job knows test accuracies."""
-        return "test_acc" if all(np.isfinite(job.runs["test_acc"]).any() for job in self.jobs) else "val_acc"
+        return "test_acc" if all(job.knows_test_accuracy for job in self.jobs) else "val_acc"
 
     @property
     def accuracy_name(self) -> str:
         """The same in words."""
         return {"test_acc": "test", "val_acc": "validation"}[self.accuracy]
 
-    def trained(self, job: FinishedJob) -> FloatArray:
+    def trained(self, job: Job) -> FloatArray:
         """Return the 200-epoch accuracies of the space on a job's dataset: shape (15625,), percent, NaN where unknown.
 
         Raises:
@@ -119,7 +153,7 @@ class Sweep:
         benchmark = job.config.benchmark.load(job.dataset)
         return benchmark.test_acc_200 if self.accuracy == "test_acc" else benchmark.val_acc_200
 
-    def scores(self, job: FinishedJob) -> Scores:
+    def scores(self, job: Job) -> Scores:
         """Return what is known of a job's metric over the space.
 
         Raises:
@@ -128,25 +162,56 @@ class Sweep:
         return known_scores(job.config)
 
 
+Sweep = FinishedSweep[FinishedJob]
+"""A sweep of searches."""
+RankingSweep = FinishedSweep[RankingJob]
+"""A sweep of task=correlate."""
+
+
+def task_of(folder: Path) -> str | None:
+    """Return the task of the first job of a sweep that left a whole summary; None if none did.
+
+    Raises:
+        InputError: there is no such sweep.
+    """
+    if not folder.is_dir():
+        raise InputError(f"sweep={folder}: no such folder; expected one of multirun_sweeps/")
+    summaries = (read_summary(path.parent) for path in sorted(folder.glob(f"*/{SUMMARY}")))
+    return next((str(summary.get("task")) for summary in summaries if summary is not None), None)
+
+
 def read_sweep(folder: Path) -> Sweep:
-    """Read the results of a sweep; what cannot be read counts as missing, and is told.
+    """Read the results of a sweep of searches; what cannot be read counts as missing, and is told.
 
     Raises:
         InputError: there is no such sweep, or none of its jobs is a search that left a result.
     """
+    return _read(folder, "search", _read_search)
+
+
+def read_rankings(folder: Path) -> RankingSweep:
+    """Read the results of a sweep of task=correlate; what cannot be read counts as missing, and is told.
+
+    Raises:
+        InputError: there is no such sweep, or none of its jobs is of that task and left a result.
+    """
+    return _read(folder, "ranking", _read_ranking)
+
+
+def _read(folder: Path, what: str, read_job: Callable[[Path, str | None], Job]) -> FinishedSweep[Job]:
     if not folder.is_dir():
         raise InputError(f"sweep={folder}: no such folder; expected one of multirun_sweeps/")
     planned, skipped = _planned(folder)
-    jobs, missing = list[FinishedJob](), dict[str, str]()
+    jobs, missing = list[Job](), dict[str, str]()
     for name, config_hash in planned.items():
         try:
-            jobs.append(_read_job(folder / name, config_hash))
+            jobs.append(read_job(folder / name, config_hash))
         except InputError as error:
             missing[name] = str(error)
     if not jobs:
         why = f": {next(iter(missing.values()))}" if missing else ""
-        raise InputError(f"sweep={folder}: found no finished search{why}")
-    return Sweep(folder, jobs, missing, skipped, _command(folder))
+        raise InputError(f"sweep={folder}: found no finished {what}{why}")
+    return FinishedSweep(folder, jobs, missing, skipped, _command(folder))
 
 
 def _planned(folder: Path) -> tuple[dict[str, str | None], dict[str, str]]:
@@ -166,38 +231,69 @@ def _planned(folder: Path) -> tuple[dict[str, str | None], dict[str, str]]:
         ) from None
 
 
-def _read_job(folder: Path, config_hash: str | None) -> FinishedJob:
-    """Read what a job has left; `config_hash` is that of the sweep's configuration, None if it is not known."""
+def _read_search(folder: Path, config_hash: str | None) -> FinishedJob:
+    """Read what a search has left; `config_hash` is that of the sweep's configuration, None if it is not known."""
     file = folder / SUMMARY
     try:
-        summary = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(summary, dict) or summary.get("task") != "search":
-            raise InputError(f"{folder / SUMMARY}: not the summary of a search")
-        if config_hash is not None and summary.get("config_hash") != config_hash:
-            raise InputError(f"{folder / SUMMARY}: a result of other parameters; not run with the sweep's")
+        summary = _read_summary(file, "search", config_hash)
         file = folder / "runs.csv"
         with open(file, newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
         runs = {column: np.array([float(row[column] or "nan") for row in rows]) for column in _RUN_COLUMNS}
         if len(rows) != summary["runs"]:
             raise InputError(f"{file}: found {len(rows)} runs; expected {summary['runs']}")
-        if not is_whole(summary, result_files(folder)):
-            names = ", ".join(str(path.relative_to(folder)) for path in result_files(folder))
-            raise InputError(f"{folder}: {SUMMARY}, {names}: one of them is not what the job has written")
-        config = _read_config(folder / ".hydra")
-    except FileNotFoundError as error:
-        told = reason(folder)
-        raise InputError(told or f"{error.filename}: missing") from None
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise InputError(f"{file}: cut short or damaged ({in_one_line(error)})") from None
+        _check_seal(folder, summary)
+        config, _ = _read_config(folder / ".hydra")
+    except (FileNotFoundError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise _unreadable(folder, file, error) from None
     return FinishedJob(folder, config, summary, runs)
 
 
-def _read_config(folder: Path) -> Config:
-    """Read the configuration that a job ran with; its relative paths are relative to where it was started."""
+def _read_ranking(folder: Path, config_hash: str | None) -> RankingJob:
+    """Read what a job of task=correlate has left; `config_hash` as in `_read_search`."""
+    file = folder / SUMMARY
+    try:
+        summary = _read_summary(file, "correlate", config_hash)
+        if "seconds_per_network" not in summary:
+            raise InputError(f"{file}: of an older nas-exp, without intervals; run the sweep again with rerun=all")
+        _check_seal(folder, summary)
+        config, overrides = _read_config(folder / ".hydra")
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(folder, file, error) from None
+    return RankingJob(folder, config, summary, overrides)
+
+
+def _read_summary(file: Path, task: str, config_hash: str | None) -> Summary:
+    summary = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(summary, dict) or summary.get("task") != task:
+        raise InputError(f"{file}: not the summary of a {'search' if task == 'search' else f'job of task={task}'}")
+    if config_hash is not None and summary.get("config_hash") != config_hash:
+        raise InputError(f"{file}: a result of other parameters; not run with the sweep's")
+    return summary
+
+
+def _check_seal(folder: Path, summary: Summary) -> None:
+    if not is_whole(summary, result_files(folder)):
+        names = ", ".join(str(path.relative_to(folder)) for path in result_files(folder))
+        raise InputError(f"{folder}: {SUMMARY}, {names}: one of them is not what the job has written")
+
+
+def _unreadable(folder: Path, file: Path, error: Exception) -> InputError:
+    """Return why a job counts as missing: its own error, a file that is not there, or one that is damaged."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(reason(folder) or f"{error.filename}: missing")
+    return InputError(f"{file}: cut short or damaged ({in_one_line(error)})")
+
+
+def _read_config(folder: Path) -> tuple[Config, dict[str, str]]:
+    """Read the configuration that a job ran with, and its overrides by key.
+
+    Its relative paths are relative to where it was started.
+    """
     try:
         node, hydra = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "hydra.yaml")
         started_in = Path(hydra.hydra.runtime.cwd)
+        told = [str(override).partition("=") for override in hydra.hydra.overrides.task]
     except (YAMLError, OmegaConfBaseException, OSError, AttributeError, TypeError) as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise
@@ -213,7 +309,7 @@ def _read_config(folder: Path) -> Config:
     for key in ("data", "scores", "benchmarks"):
         node.paths[key] = str(started_in / Path(node.paths[key]).expanduser())
     try:
-        return check(node)
+        return check(node), {key: value for key, _, value in told}
     except InputError as error:
         raise InputError(f"{folder / 'config.yaml'}: {error}") from None
 

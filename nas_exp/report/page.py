@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_exp.atomic import replacing
-from nas_exp.report.document import Cell, Figure, Section, Table, as_number, show
+from nas_exp.report.document import Cell, Figure, Section, Table, as_number, is_best, show
 
 
 def write_page(
@@ -72,4 +72,5 @@ def _cell(cell: Cell) -> dict[str, str]:
     number = as_number(cell)
     if number is None:
         return {"text": show(cell), "kind": "text" if isinstance(cell, str) else "unknown"}
-    return {"text": show(cell), "kind": "number", "value": str(number.value).replace("inf", "Infinity")}
+    kind = "number best" if is_best(cell) else "number"
+    return {"text": show(cell), "kind": kind, "value": str(number.value).replace("inf", "Infinity")}

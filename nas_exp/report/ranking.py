@@ -1,4 +1,4 @@
-"""How well scores rank architectures by trained accuracy, and how well that can be told."""
+"""How well scores rank architectures by trained accuracy."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from nas_exp.report.intervals import TAILS, UNKNOWN, Interval, resampled
+from nas_exp.report.intervals import Interval, resampled
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -42,18 +42,24 @@ def correlations(score: FloatArray, accuracy: FloatArray, *, top: float) -> dict
     }
 
 
-def spearman_interval(score: FloatArray, accuracy: FloatArray, *, resamples: int = 1000, seed: int = 0) -> Interval:
+def spearman_interval(
+    score: FloatArray, accuracy: FloatArray, *, top: float = 1.0, resamples: int = 1000, seed: int = 0
+) -> Interval:
     """Return Spearman's rho with its paired bootstrap interval.
 
     Architectures are resampled with replacement and ranked anew, ties averaged; the interval is of percentiles, which
-    the bounds of a correlation and its skewed distribution leave valid. It answers for architectures drawn
-    independently. Where the whole space is correlated nothing was drawn, and the interval tells how far the figure
-    depends on which cells a space happens to have. It is then too narrow, as many cells are equal up to relabelling:
-    resampling classes of equal cells gives one eight times as wide (12-epoch validation accuracy on cifar10).
+    the bounds of a correlation and its skewed distribution leave valid. With `top` below 1, the share is taken of each
+    resample anew, so that the luck of which architectures are among the best-scored is in the interval, too.
+
+    It answers for architectures drawn independently. Where the whole space is correlated nothing was drawn, and the
+    interval tells how far the figure depends on which cells a space happens to have. It is then too narrow, as many
+    cells are equal up to relabelling: resampling classes of equal cells gives one eight times as wide (12-epoch
+    validation accuracy on cifar10).
 
     Args:
         score: shape (n,), higher is better; scores that are not finite rank last, all equal.
         accuracy: shape (n,), finite, percent.
+        top: share of the best-scored that is correlated, in (0, 1]; ties at its border are all in.
         resamples: how many; each takes time linear in n.
         seed: of the resamples.
 
@@ -63,10 +69,12 @@ def spearman_interval(score: FloatArray, accuracy: FloatArray, *, resamples: int
     Raises:
         ValueError: the arrays do not have those shapes, or an accuracy is not finite.
     """
-    return _interval("rho", _spearman_of_drawn, score, accuracy, resamples=resamples, seed=seed)
+    return _interval("rho_top", _spearman_of_drawn, score, accuracy, top=top, resamples=resamples, seed=seed)
 
 
-def kendall_interval(score: FloatArray, accuracy: FloatArray, *, resamples: int = 300, seed: int = 0) -> Interval:
+def kendall_interval(
+    score: FloatArray, accuracy: FloatArray, *, top: float = 1.0, resamples: int = 300, seed: int = 0
+) -> Interval:
     """Return Kendall's tau-b with its paired bootstrap interval: `spearman_interval` for the other coefficient.
 
     Each resample takes time n log n, about ten times that of Spearman's rho, hence fewer of them: the bounds then vary
@@ -75,7 +83,34 @@ def kendall_interval(score: FloatArray, accuracy: FloatArray, *, resamples: int 
 
     Arguments, results and errors are those of `spearman_interval`.
     """
-    return _interval("tau", _kendall_of_drawn, score, accuracy, resamples=resamples, seed=seed)
+    return _interval("tau_top", _kendall_of_drawn, score, accuracy, top=top, resamples=resamples, seed=seed)
+
+
+def ndcg_interval(
+    score: FloatArray, accuracy: FloatArray, *, k: int = 100, resamples: int = 1000, seed: int = 0
+) -> Interval:
+    """Return nDCG of the k best-scored, as `ranking_quality` has it, with its paired bootstrap interval.
+
+    Everything is taken of each resample anew: which are the best-scored and the most accurate, and the accuracies that
+    have gains of 0 and 1. The k best of a resample are fewer different architectures, about 0.63 k of a large space.
+
+    Args:
+        score: shape (n,), higher is better; scores that are not finite rank last, all equal.
+        accuracy: shape (n,), finite, percent.
+        k: how many of the best-scored to look at.
+        resamples: how many; each takes time linear in n.
+        seed: of the resamples.
+
+    Returns:
+        All NaN for fewer than k architectures; without bounds for fewer than four.
+
+    Raises:
+        ValueError: the arrays do not have those shapes, or an accuracy is not finite.
+    """
+    usable = _usable(score, accuracy)
+    value = ranking_quality(usable, accuracy, k=(k,)).ndcg[k]
+    ranks = _dense_ranks(-usable), _dense_ranks(-accuracy)
+    return resampled(value, lambda drawn: _ndcg_of_drawn(*ranks, accuracy, drawn, k), len(usable), resamples, seed)
 
 
 @dataclass(frozen=True)
@@ -124,7 +159,7 @@ def ranking_quality(
     best_first = np.sort(accuracy)[::-1]
     highest, lowest = best_first[0], best_first[-1]
     gain = (accuracy - lowest) / (highest - lowest) if highest > lowest else np.ones_like(accuracy)
-    discount = 1 / np.log2(2 + np.arange(len(accuracy)))
+    discount = _discount(len(accuracy))
     found, ideal = (np.cumsum(discount * _expected_in_order(order, gain)) for order in (usable, accuracy))
     precision: dict[int, float | None] = dict.fromkeys(k)
     ndcg: dict[int, float | None] = dict.fromkeys(k)
@@ -141,88 +176,29 @@ def ranking_quality(
     )
 
 
-@dataclass(frozen=True)
-class NoiseCeiling:
-    """Rank correlation of trained accuracy with that of a twin; `value` is a mean, the interval one of percentiles."""
-
-    rho: Interval
-    """Spearman, over all classes."""
-    tau: Interval
-    """Kendall, tau-b."""
-    rho_top: Interval
-    """Spearman among the share of twins whose first is best."""
-    tau_top: Interval
-    classes: int
-    """Classes of two or more, each of which gives one pair of twins."""
-
-
-def noise_ceiling(
-    accuracy: FloatArray, classes: IntArray, *, top: float = 0.1, draws: int = 200, seed: int = 0
-) -> NoiseCeiling:
-    """Return how well the accuracy of an architecture is ranked by that of a twin, which computes the same function.
-
-    Twins were trained separately, from other weights and, where dead operations differ, with other parameters that do
-    nothing. In each draw every class of two or more gives two different members at random; the accuracies of the first
-    members, as scores, are correlated with those of the second, over all classes and over the `top` share by score.
-    Classes count alike, whatever their size; classes of one give nothing. The intervals are over draws: they hold the
-    luck of which twins are taken, not that of which classes there are.
-
-    So this is what a metric reaches that is as good as training an equal network once. It is no bound:
-
-    * A metric that knew the expected accuracy of a function would have no noise of its own, and could come to about
-      the square root of it. One that sees the very training run, as validation accuracy does, can pass it as well.
-    * `rho_top` depends on how far apart the accuracies in the top share lie. A worse metric lets worse architectures
-      in, and correlates more easily among them: compare it with metrics that choose nearly as well only.
-
-    The class whose output does not depend on the input, with accuracy at chance, is in: it has many members, but gives
-    one pair among all, which changes `rho` by less than 0.001.
-
-    Args:
-        accuracy: shape (n,), percent; architectures without one (NaN) are left out.
-        classes: shape (n,), equal for architectures that compute the same function, such as numbers of
-            `nas_exp.space.canonical_form`.
-        top: share of the pairs, in (0, 1].
-        draws: how many.
-        seed: of the draws.
-
-    Returns:
-        All NaN where there is nothing to correlate.
-
-    Raises:
-        ValueError: the arrays do not have those shapes.
-    """
-    if accuracy.ndim != 1 or classes.shape != accuracy.shape:
-        raise ValueError(f"accuracy {accuracy.shape} and classes {classes.shape}: expected one shape, (n,)")
-    known = np.isfinite(accuracy)
-    _, number, members = np.unique(classes[known], return_inverse=True, return_counts=True)
-    by_class = accuracy[known][np.argsort(number, kind="stable")]
-    start, members = (np.cumsum(members) - members)[members > 1], members[members > 1]
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(draws):
-        first = rng.integers(members)
-        # a step of 1 to members - 1 around the class: uniform over the others
-        second = (first + 1 + rng.integers(members - 1)) % members
-        found.append(correlations(by_class[start + first], by_class[start + second], top=top))
-    return NoiseCeiling(
-        **{name: _over_draws([each[name] for each in found]) for name in ("rho", "tau", "rho_top", "tau_top")},
-        classes=len(members),
-    )
-
-
 def _interval(
     name: str,
     statistic: Callable[[IntArray, IntArray, IntArray], float],
     score: FloatArray,
     accuracy: FloatArray,
     *,
+    top: float,
     resamples: int,
     seed: int,
 ) -> Interval:
     usable = _usable(score, accuracy)
-    value = correlations(usable, accuracy, top=1.0)[name]
-    ranks = _dense_ranks(usable), _dense_ranks(accuracy)
-    return resampled(value, lambda drawn: statistic(*ranks, drawn), len(usable), resamples, seed)
+    value = correlations(usable, accuracy, top=top)[name]
+    x, y = _dense_ranks(usable), _dense_ranks(accuracy)
+    return resampled(value, lambda drawn: statistic(x, y, _best_of_drawn(x, drawn, top)), len(x), resamples, seed)
+
+
+def _best_of_drawn(x: IntArray, drawn: IntArray, top: float) -> IntArray:
+    """Return those of the positions drawn that `best_scored` finds among them, without sorting: x are dense ranks."""
+    if top == 1.0:
+        return drawn
+    from_best = np.cumsum(np.bincount(x[drawn])[::-1])
+    border = len(from_best) - 1 - np.searchsorted(from_best, max(2, round(top * len(drawn))))
+    return drawn[x[drawn] >= border]
 
 
 def _kendall_of_drawn(x: IntArray, y: IntArray, drawn: IntArray) -> float:
@@ -265,15 +241,38 @@ def _mid_ranks(ranks: IntArray, times: FloatArray) -> FloatArray:
     return (np.cumsum(equal) - (equal - 1) / 2)[ranks]
 
 
+def _ndcg_of_drawn(by_score: IntArray, by_accuracy: IntArray, accuracy: FloatArray, drawn: IntArray, k: int) -> float:
+    """Return nDCG of the k best-scored of what was drawn, without sorting: dense ranks, 0 is best, shape (n,)."""
+    times = np.bincount(drawn, minlength=len(accuracy)).astype(np.float64)
+    lowest, highest = accuracy[drawn].min(), accuracy[drawn].max()
+    if highest == lowest:
+        return 1.0
+    gain = (accuracy - lowest) / (highest - lowest) * times
+    discounts = np.concatenate([[0.0], np.cumsum(_discount(k))])
+    found, ideal = (_discounted(ranks, times, gain, discounts) for ranks in (by_score, by_accuracy))
+    return found / ideal
+
+
+def _discounted(ranks: IntArray, times: FloatArray, gain: FloatArray, discounts: FloatArray) -> float:
+    """Return a discounted cumulative gain, each gain the mean over those of equal rank.
+
+    Args:
+        ranks: dense, 0 is best: shape (n,).
+        times: how often each is there, likewise.
+        gain: what each adds as often as it is there, likewise.
+        discounts: by how many come first, the sum of their discounts, shape (k + 1,).
+    """
+    count = np.bincount(ranks, times)
+    last = np.minimum(np.cumsum(count), len(discounts) - 1).astype(np.int64)
+    mean = np.bincount(ranks, gain) / np.maximum(count, 1)
+    return float(np.sum(mean * np.diff(discounts[last], prepend=0.0)))
+
+
+def _discount(n: int) -> FloatArray:
+    return 1 / np.log2(2 + np.arange(n))
+
+
 def _expected_in_order(score: FloatArray, gain: FloatArray) -> FloatArray:
     """Return the gains, best-scored first: shape (n,), each the mean over those of equal score."""
     group = _dense_ranks(-score)
     return (np.bincount(group, gain) / np.bincount(group))[np.sort(group)]
-
-
-def _over_draws(found: Sequence[float | None]) -> Interval:
-    values = np.array([value for value in found if value is not None])
-    if not len(values):
-        return UNKNOWN
-    low, high = np.quantile(values, TAILS)
-    return Interval(float(values.mean()), float(low), float(high))

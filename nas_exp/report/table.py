@@ -15,14 +15,19 @@ _HEADINGS = {
     "budget_seconds": "seconds allowed",
     "worst_difference": "worst relative difference",
     "worst_arch_index": "of arch_index",
+    "seconds_per_network": "seconds a network",
     **{
-        f"{statistic}{part}_{accuracy}_acc": f"{symbol} {accuracy}{' top' if part else ''}"
-        for statistic, symbol in (("rho", "ρ"), ("tau", "τ"))
-        for part in ("", "_top")
+        f"{statistic}_{accuracy}_acc": heading.format(accuracy)
+        for statistic, heading in (
+            ("rho", "ρ {}"), ("tau", "τ {}"), ("rho_top", "ρ {} top"), ("tau_top", "τ {} top"),
+            ("ndcg_100", "nDCG {}"), ("regret", "regret {}"),
+        )
         for accuracy in ("test", "val")
     },
-}
+}  # fmt: skip
 _HIDDEN = ("task", "job", "config_hash", "version", "hypervolume_reference_cost")
+_HIDDEN_ENDS = ("_std", "_low", "_high", "precision_100_test_acc", "precision_100_val_acc")
+"""Shown beside what they belong to, or left to the files."""
 _LONG = ("best_arch_str", "table")
 """Too wide for a column: shown below the table when there is one row, left to results.csv when there are many."""
 
@@ -59,10 +64,13 @@ def _cells(summary: Summary) -> dict[str, str]:
     cells: dict[str, str] = {}
     for key, value in summary.items():
         name = key.removesuffix("_mean")
-        if key in _HIDDEN or key.endswith("_std"):
+        if key in _HIDDEN or key.endswith(_HIDDEN_ENDS):
             continue
         std = summary.get(f"{name}_std")
-        digits = 3 if key.startswith(("rho", "tau")) or key.endswith("hypervolume_mean") else 2
+        digits = 3 if key.startswith(("rho", "tau", "ndcg")) or key.endswith("hypervolume_mean") else 2
+        if key == "seconds_per_network" and value is not None:  # from microseconds to hours
+            cells[name] = f"{value:.3g}"
+            continue
         if key == "worst_difference":
             cells[name] = f"{value:.1e}"
             continue

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nas_exp.report import paper
-from nas_exp.report.finished import FinishedJob, Sweep
+from nas_exp.report.finished import FinishedJob, FinishedSweep, JobResult, Sweep
 
 FloatArray = npt.NDArray[np.float64]
+Job = TypeVar("Job", bound=JobResult)
 
 Search = tuple[str, str]
 """A metric and an algorithm."""
@@ -32,7 +34,7 @@ def search_label(search: Search) -> str:
     return f"{label(metric)} + {algo.upper()}"
 
 
-def datasets_of(sweep: Sweep) -> list[str]:
+def datasets_of(sweep: FinishedSweep[Job]) -> list[str]:
     """Return the datasets of a sweep, in the paper's order."""
     return known_order((job.dataset for job in sweep.jobs), paper.DATASETS)
 

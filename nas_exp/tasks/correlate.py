@@ -1,16 +1,36 @@
-"""How well a metric ranks the space: the paper's Tables I and VI."""
+"""How well a metric ranks the space: the paper's Tables I and VI, and beyond."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 
 from nas_exp.arguments import AtLeast
 from nas_exp.config import Config
 from nas_exp.errors import InputError
-from nas_exp.report.ranking import correlations
+from nas_exp.report.ranking import correlations, kendall_interval, ndcg_interval, ranking_quality, spearman_interval
+from nas_exp.score_table import Scores
 from nas_exp.scorer import known_scores
+from nas_exp.scoring import ImagesMissingError
 from nas_exp.tasks import Summary
+
+FloatArray = npt.NDArray[np.float64]
+
+K = 100
+"""How many of the best-scored nDCG and precision look at."""
+
+
+def lacking(config: Config, *, top: float) -> str | None:
+    """Return why there are no scores to correlate, in words that fit all metrics alike; None if there are some."""
+    try:
+        scores = known_scores(config)
+    except ImagesMissingError:
+        return "dataset.root=null: no shipped table, and images say which other; expected the folder that holds them"
+    except InputError as error:
+        return str(error)
+    return None if scores.known.any() else "no scores yet; task=score computes them"
 
 
 def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> Summary:
@@ -23,7 +43,10 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
 
     Returns:
         Spearman's rho and Kendall's tau-b over all and over the best-scored, with 200-epoch test and validation
-        accuracy; None where the benchmark has no such accuracy.
+        accuracy; None where the benchmark has no such accuracy. For test accuracy, or validation accuracy where there
+        is none, also nDCG and precision of the 100 best-scored and the regret of the best-scored, in percentage points
+        (see `ranking_quality`), and the bounds of 95 % bootstrap intervals, as far as there are any. Beside them the
+        mean of the seconds that a score took, as far as that is known, and the number of architectures.
 
     Raises:
         InputError: no architecture has both a score and an accuracy, or `top` is not a share.
@@ -32,18 +55,50 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
         raise InputError(f"task.top={top}: expected a share, above 0 and at most 1")
     benchmark = config.benchmark.load(config.dataset.name)
     scores = known_scores(config)
+    accuracies = {"test_acc": benchmark.test_acc_200, "val_acc": benchmark.val_acc_200}
+    both = {column: scores.known & np.isfinite(accuracy) for column, accuracy in accuracies.items()}
+    if not both["val_acc"].any():
+        raise InputError(
+            f"metric={config.metric.name}: no architecture has both a score and an accuracy; run task=score first"
+        )
     summary: Summary = {
         "dataset": config.dataset.name,
         "metric": config.metric.name,
         "benchmark": config.benchmark.name,
     }
-    for column, accuracy in (("test_acc", benchmark.test_acc_200), ("val_acc", benchmark.val_acc_200)):
-        both = scores.known & np.isfinite(accuracy)
-        found = correlations(scores.score[both], accuracy[both], top=top)
+    for column, accuracy in accuracies.items():
+        found = correlations(scores.score[both[column]], accuracy[both[column]], top=top)
         summary |= {f"{name}_{column}": value for name, value in found.items()}
-    summary["architectures"] = int((scores.known & np.isfinite(benchmark.val_acc_200)).sum())
-    if not summary["architectures"]:
-        raise InputError(
-            f"metric={config.metric.name}: no architecture has both a score and an accuracy; run task=score first"
-        )
-    return summary
+    column = "test_acc" if both["test_acc"].any() else "val_acc"
+    return {
+        **summary,
+        **_beyond(column, scores.score[both[column]], accuracies[column][both[column]], top),
+        "seconds_per_network": _seconds(scores),
+        "architectures": int(both["val_acc"].sum()),
+    }
+
+
+def _beyond(column: str, score: FloatArray, accuracy: FloatArray, top: float) -> Summary:
+    """Return what there is to say beyond correlations, and the bounds of intervals."""
+    quality = ranking_quality(score, accuracy, top=top, k=(K,))
+    intervals = {
+        "rho": spearman_interval(score, accuracy),
+        "tau": kendall_interval(score, accuracy),
+        "rho_top": spearman_interval(score, accuracy, top=top),
+        f"ndcg_{K}": ndcg_interval(score, accuracy, k=K),
+    }
+    return {
+        f"ndcg_{K}_{column}": quality.ndcg[K],
+        f"precision_{K}_{column}": quality.precision[K],
+        f"regret_{column}": quality.regret,
+        **{
+            f"{name}_{column}_{side}": None if math.isnan(bound) else bound
+            for name, interval in intervals.items()
+            for side, bound in (("low", interval.low), ("high", interval.high))
+        },
+    }
+
+
+def _seconds(scores: Scores) -> float | None:
+    told = scores.seconds[scores.known & np.isfinite(scores.seconds)]
+    return float(told.mean()) if len(told) else None

@@ -4,23 +4,28 @@ import importlib.metadata
 import logging
 import platform
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import nas_exp
 from nas_exp.atomic import replacing
 from nas_exp.config import Config
 from nas_exp.errors import InputError
-from nas_exp.report import figures, tables
+from nas_exp.report import figures, proxy_figures, proxy_tables, tables
 from nas_exp.report.cost_figure import cost_figure
 from nas_exp.report.document import Figure, Section, Table, write_table
 from nas_exp.report.evidence import Evidence, gather
 from nas_exp.report.findings import findings as findings_of
-from nas_exp.report.finished import Sweep, read_sweep
+from nas_exp.report.finished import FinishedSweep, JobResult, RankingSweep, Sweep, read_rankings, read_sweep, task_of
 from nas_exp.report.page import write_page
+from nas_exp.report.proxies import compare
 from nas_exp.report.view import jobs_by_budget, label, search_label
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
+
+Job = TypeVar("Job", bound=JobResult)
 
 
 def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
@@ -34,19 +39,43 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
         findings: also write answers to the paper's questions, as Markdown, to this file.
 
     Raises:
-        InputError: there is no such sweep, or none of its jobs is a search that left a result.
+        InputError: there is no such sweep, none of its jobs is a search or a ranking that left a result, or findings
+            are asked of rankings.
     """
     if config.sweep is None:
         raise InputError("sweep=null: expected the folder of a finished sweep, as sweep=multirun_sweeps/NAME")
-    sweep = read_sweep(config.sweep)
-    for job, why in sweep.missing.items():
-        log.warning("missing: %s: %s", job, why)
-    target = sweep.folder / "report"
+    if task_of(config.sweep) == "correlate":
+        if findings is not None:
+            raise InputError(f"task.findings={findings}: expected null, as {config.sweep} is no sweep of searches")
+        return _rankings(read_rankings(config.sweep))
+    return _searches(config, read_sweep(config.sweep), findings)
+
+
+def _searches(config: Config, sweep: Sweep, findings: str | None) -> Summary:
+    _tell_missing(sweep)
     evidence = gather(sweep, images=config.dataset.root, device=config.device, n_jobs=config.n_jobs)
-    sections = build(sweep, evidence, target)
+    sections = build(sweep, evidence, sweep.folder / "report")
     if findings is not None:
         with replacing(Path(findings)) as temporary:
             temporary.write_text(findings_of(sweep, evidence), encoding="utf-8")
+    return _write(sweep, sections, {"runs a job": _all_of(job.config.runs for job in sweep.jobs)})
+
+
+def _rankings(sweep: RankingSweep) -> Summary:
+    _tell_missing(sweep)
+    sections = build_rankings(sweep, sweep.folder / "report")
+    top = _all_of(job.config.task.arguments["top"] for job in sweep.jobs)
+    return _write(sweep, sections, {"best-scored share": top})
+
+
+def _tell_missing(sweep: FinishedSweep[Job]) -> None:
+    for job, why in sweep.missing.items():
+        log.warning("missing: %s: %s", job, why)
+
+
+def _write(sweep: FinishedSweep[Job], sections: Sequence[Section], about: Mapping[str, str]) -> Summary:
+    """Write tables and page; `about` is what the numbers depend on beside what every sweep has."""
+    target = sweep.folder / "report"
     parts = [part for section in sections for part in section.parts]
     for part in parts:
         if isinstance(part, Table):
@@ -56,7 +85,7 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
         page,
         title=f"Training-free NAS: {sweep.folder.name}",
         sections=sections,
-        facts=facts(sweep),
+        facts=facts(sweep, about),
         commands=commands(sweep),
     )
     return {
@@ -102,7 +131,7 @@ def build(sweep: Sweep, evidence: Evidence, target: Path) -> list[Section]:
             _present(tables.mean_table(sweep, evidence), *across, *tables.comparison_tables(evidence)),
         ),
         Section("How searches proceed", _present(tables.anytime_table(sweep, evidence))),
-        Section("What is missing", missing(sweep, evidence)),
+        Section("What is missing", missing(sweep, [*_without(evidence)])),
     ]
     return [section for section in found if section.parts]
 
@@ -121,34 +150,59 @@ def _present(*parts: Table | Figure | None) -> list[Table | Figure]:
     return [part for part in parts if part is not None and not (isinstance(part, Table) and not part.rows)]
 
 
-def missing(sweep: Sweep, evidence: Evidence) -> list[Table | Figure | str]:
-    """Return a paragraph for everything that the report had to do without."""
+def build_rankings(sweep: RankingSweep, target: Path) -> list[Section]:
+    """Return the sections of a report on a sweep of task=correlate; figures are drawn into `target`."""
+    comparisons, told = compare(sweep)
+    kind = sweep.accuracy_name
+    found = [
+        Section("What a better ranking costs", [proxy_figures.cost_figure(target, comparisons, accuracy_name=kind)]),
+        *(
+            Section(
+                f"How well metrics rank {label(dataset)}",
+                _present(
+                    proxy_tables.proxy_table(dataset, comparison, accuracy_name=kind),
+                    proxy_figures.agreement_figure(target, dataset, comparison),
+                ),
+            )
+            for dataset, comparison in comparisons.items()
+        ),
+        Section("What is missing", missing(sweep, told)),
+    ]
+    return [section for section in found if section.parts]
+
+
+def missing(sweep: FinishedSweep[Job], others: Sequence[str]) -> list[Table | Figure | str]:
+    """Return a paragraph for everything that the report had to do without; `others` are those that only it knows."""
     told: list[Table | Figure | str] = [f"No whole result of {job}: {why}" for job, why in sweep.missing.items()]
     reasons = dict.fromkeys(sweep.skipped.values())
     for reason in reasons:
         jobs = [job for job, other in sweep.skipped.items() if other == reason]
-        told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}")
-    told += [f"K_H on {label(dataset)}: {why}" for dataset, why in evidence.without_similarities.items()]
-    told += [f"{metric} on {dataset}: {why}" for (dataset, metric), why in evidence.absent.items()]
-    told += [
-        f"{search_label(search)} on {label(dataset)}, by cost: nothing says what its scores took"
-        for dataset, costs in evidence.equal_cost.items()
-        for search in costs.timeless
-    ]
+        told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}: {'; '.join(jobs)}")
+    told += others
     if sweep.accuracy_name != "test":
         told.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")
     return told
 
 
-def facts(sweep: Sweep) -> dict[str, str]:
-    """Return what the numbers depend on."""
+def _without(evidence: Evidence) -> Iterator[str]:
+    yield from (f"K_H on {label(dataset)}: {why}" for dataset, why in evidence.without_similarities.items())
+    yield from (f"{metric} on {dataset}: {why}" for (dataset, metric), why in evidence.absent.items())
+    yield from (
+        f"{search_label(search)} on {label(dataset)}, by cost: nothing says what its scores took"
+        for dataset, costs in evidence.equal_cost.items()
+        for search in costs.timeless
+    )
+
+
+def facts(sweep: FinishedSweep[Job], about: Mapping[str, str]) -> dict[str, str]:
+    """Return what the numbers depend on; `about` is what sweeps of this task have beside the rest."""
     configs = [job.config for job in sweep.jobs]
     return {
         "jobs": f"{len(sweep.jobs)} finished, {len(sweep.missing)} missing, {len(sweep.skipped)} left out",
-        "runs a job": _all_of(config.runs for config in configs),
+        **about,
         "seed": _all_of(config.seed for config in configs),
         "benchmark": _all_of(config.benchmark.name for config in configs),
-        "searched with nas-exp": _all_of(job.summary.get("version") for job in sweep.jobs),
+        "made with nas-exp": _all_of(job.summary.get("version") for job in sweep.jobs),
         "reported with nas-exp": nas_exp.__version__,
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "matplotlib", "scikit-posthocs")},
@@ -159,7 +213,7 @@ def _all_of(values: object) -> str:
     return ", ".join(dict.fromkeys(map(str, values)))  # type: ignore[call-overload]
 
 
-def commands(sweep: Sweep) -> list[str]:
+def commands(sweep: FinishedSweep[Job]) -> list[str]:
     """Return the commands that make the sweep and its report."""
     return [
         *([sweep.command] if sweep.command else ()),

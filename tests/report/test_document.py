@@ -119,6 +119,17 @@ def test_latex() -> None:
     )
 
 
+def test_what_is_best_is_bold_and_what_is_unknown_is_not() -> None:
+    best = Number(0.5, interval=(0.25, 1.0), best=True)
+    table = Table("best", "Best", ["metric", "ρ"], [["relu", best], ["zen", Number(math.nan, best=True)]])
+    assert "| **0.50 [0.25, 1.00]** |" in to_markdown(table)
+    assert r"relu & {\boldmath$0.50\ [0.25, 1.00]$} \\" in to_latex(table)
+    for text in (to_markdown(table), to_latex(table)):
+        assert "**–**" not in text
+        assert text.count("boldmath") <= 1
+    assert to_csv(table) == "metric,ρ,ρ_low,ρ_high\nrelu,0.5,0.25,1.0\nzen,,,\n"
+
+
 def test_without_groups_and_note_there_is_no_trace_of_them() -> None:
     plain = Table("plain", "Plain", ["x"], [[1]])
     assert plain.spans == []

@@ -1,0 +1,257 @@
+"""The figures of how well metrics rank: quality against cost, and which metrics agree."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nas_exp.report.agreement import alike_together
+from nas_exp.report.document import Figure
+from nas_exp.report.figures import COLOURS, draw
+from nas_exp.report.intervals import Interval
+from nas_exp.report.placement import place_labels
+from nas_exp.report.proxies import Comparison, Proxy
+from nas_exp.report.view import known_order, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.backend_bases import RendererBase
+    from matplotlib.figure import Figure as Canvas
+
+FloatArray = npt.NDArray[np.float64]
+
+_KINDS = {  # by what scores come from: marker, colour and words
+    "ones": ("s", COLOURS[5], "needs no images"),
+    "images": ("o", COLOURS[1], "sees images"),
+    "benchmark": ("D", COLOURS[0], "trains"),
+}
+_OTHER_KIND = ("^", COLOURS[3], "made of other metrics")
+_LABEL_SIZE = 6.0  # points
+_SMALLEST_REGRET = 0.1  # percentage points; from there down to none the axis is linear
+
+
+@dataclass(frozen=True)
+class _Quality:
+    """A row of the figure: what of a metric it shows."""
+
+    title: str
+    of: Callable[[Proxy], Interval]
+    ceiling: Callable[[Comparison], Interval] | None = None
+    is_regret: bool = False
+
+
+def cost_figure(folder: Path, comparisons: Mapping[str, Comparison], *, accuracy_name: str) -> Figure:
+    """Draw quality against seconds a network: a column for each dataset, a row for each kind of quality."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    top = next(iter(comparisons.values())).top
+    rows = (
+        _Quality(f"ρ with {accuracy_name} accuracy", lambda proxy: proxy.rho, lambda each: each.ceiling.rho),
+        _Quality(f"ρ among the {top}", lambda proxy: proxy.rho_top, lambda each: each.ceiling.rho_top),
+        _Quality("regret of the best-scored (points)", _regret, is_regret=True),
+    )
+
+    def fill(canvas: "Canvas") -> None:
+        grid = canvas.subplots(len(rows), len(comparisons), squeeze=False, sharex="all", sharey="row")
+        for axes_row, quality in zip(grid, rows, strict=True):
+            for axes, comparison in zip(axes_row, comparisons.values(), strict=True):
+                _against_cost(axes, comparison, quality)
+            axes_row[0].set_ylabel(quality.title)
+            if quality.is_regret:
+                _count_regret_down(axes_row[0], comparisons.values())
+        for axes, dataset in zip(grid[0], comparisons, strict=True):
+            axes.set_title(label(dataset))
+        for axes in grid[-1]:
+            axes.set_xlabel("seconds a network")
+        handles: dict[str, Any] = {}
+        for axes in grid.flat:
+            handles |= {text: handle for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+        names = known_order(handles, [words for _, _, words in (*_KINDS.values(), _OTHER_KIND)])
+        canvas.legend(
+            [handles[name] for name in names], names, loc="outside upper center", ncols=len(names), fontsize=7.5
+        )
+        # labels need to know where everything else is
+        renderer = FigureCanvasAgg(canvas).get_renderer()
+        canvas.draw_without_rendering()
+        for axes_row, quality in zip(grid, rows, strict=True):
+            for axes, comparison in zip(axes_row, comparisons.values(), strict=True):
+                _label_points(axes, renderer, comparison, quality)
+
+    return draw(
+        folder,
+        "cost",
+        fill,
+        (0.5 + 3.6 * len(comparisons), 0.7 + 3.2 * len(rows)),
+        title="How well metrics rank, against what a score costs",
+        alt=(
+            "Scatter plots, a column for each dataset and a row for each of rank correlation over the space, rank "
+            "correlation among the best-scored, and regret of the best-scored: one labelled point a metric against "
+            "its seconds a network on a logarithmic axis, with a line through those that no other beats."
+        ),
+        note=(
+            "One point a metric, with its bootstrap 95 % interval; up is better everywhere. Line: the metrics that no "
+            "other beats in both quality and cost. Grey: the correlation between twins, architectures that compute the "
+            "same function and were trained separately, over the space and over the share that they like best "
+            "themselves. Seconds are those of the processor that computed the score tables; val_acc costs what the "
+            "benchmark says that training took."
+        ),
+    )
+
+
+def _regret(proxy: Proxy) -> Interval:
+    return Interval(proxy.regret, np.nan, np.nan)
+
+
+def _against_cost(axes: "Axes", comparison: Comparison, quality: _Quality) -> None:
+    if quality.ceiling is not None:
+        band = quality.ceiling(comparison)
+        axes.axhspan(band.low, band.high, color="0.85", linewidth=0, label="twins")
+        axes.axhline(band.value, color="0.5", linewidth=0.8)
+    shown = _shown(comparison, quality)
+    for proxy in shown:
+        marker, colour, words = _KINDS.get(proxy.input, _OTHER_KIND)
+        found = quality.of(proxy)
+        if np.isfinite([found.low, found.high]).all():
+            axes.plot([proxy.seconds] * 2, [found.low, found.high], color=colour, alpha=0.5, linewidth=1.2, zorder=2)
+        axes.plot(
+            proxy.seconds, found.value, marker, color=colour, markersize=4, markeredgecolor="white",
+            markeredgewidth=0.4, linestyle="none", label=words, zorder=4,
+        )  # fmt: skip
+    front = _front(shown, quality)
+    axes.step(
+        [proxy.seconds for proxy in front], [quality.of(proxy).value for proxy in front], where="post",
+        color=COLOURS[2], linewidth=0.9, zorder=3, label="Pareto front",
+    )  # fmt: skip
+    axes.set_xscale("log")
+    axes.grid(linewidth=0.3, alpha=0.5)
+    axes.margins(0.12)
+
+
+def _shown(comparison: Comparison, quality: _Quality) -> list[Proxy]:
+    """Return the metrics that have a place in a panel."""
+    return [proxy for proxy in comparison.proxies if proxy.seconds > 0 and np.isfinite(quality.of(proxy).value)]
+
+
+def _front(proxies: Sequence[Proxy], quality: _Quality) -> list[Proxy]:
+    """Return the metrics that no other beats in both quality and cost, cheapest first."""
+    from moocore import is_nondominated
+
+    if not proxies:
+        return []
+    points = np.array([[proxy.seconds, quality.of(proxy).value] for proxy in proxies])
+    best = is_nondominated(points, maximise=[False, not quality.is_regret], keep_weakly=True)
+    return sorted((proxy for proxy, kept in zip(proxies, best, strict=True) if kept), key=lambda proxy: proxy.seconds)
+
+
+def _count_regret_down(axes: "Axes", comparisons: Iterable[Comparison]) -> None:
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
+    regrets = [proxy.regret for each in comparisons for proxy in each.proxies if np.isfinite(proxy.regret)]
+    lowest, highest = min(regrets, default=0.0), max(regrets, default=0.0)
+    axes.set_yscale("symlog", linthresh=_SMALLEST_REGRET)
+    axes.set_yticks([0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
+    top = lowest / 2 if lowest > _SMALLEST_REGRET else -_SMALLEST_REGRET / 4
+    axes.set_ylim(bottom=2 * max(highest, _SMALLEST_REGRET), top=top)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _label_points(axes: "Axes", renderer: "RendererBase", comparison: Comparison, quality: _Quality) -> None:
+    """Write the name of each metric beside its point, with a line to it where it is further away."""
+    from matplotlib.patheffects import withStroke
+
+    proxies = _shown(comparison, quality)
+    if not proxies:
+        return
+    at = np.array([[proxy.seconds, quality.of(proxy).value] for proxy in proxies])
+    texts = [
+        axes.annotate(
+            proxy.name, place, (0, 0), textcoords="offset points", fontsize=_LABEL_SIZE, ha="center", va="center",
+            zorder=5, path_effects=[withStroke(linewidth=1.2, foreground="white")],
+            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "0.45", "shrinkA": 0, "shrinkB": 2},
+        )
+        for proxy, place in zip(proxies, at, strict=True)
+    ]  # fmt: skip
+    points = axes.transData.transform(at)
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    sizes = np.array([[box.width, box.height] for box in boxes])
+    assert axes.figure is not None
+    pixels = axes.figure.dpi / 72
+    frame = np.array(axes.bbox.get_points())
+    curves = np.concatenate([_along(axes.transData.transform(ends)) for ends in _drawn(proxies, quality)])
+    centres = place_labels(points, sizes, frame, curves, gap=2 * pixels)
+    for text, point, centre, size in zip(texts, points, centres, sizes, strict=True):
+        text.set_position((centre - point) / pixels)
+        text.set_in_layout(False)
+        away = np.maximum(np.abs(centre - point) - size / 2, 0)
+        if text.arrow_patch is not None:
+            text.arrow_patch.set_visible(bool(np.hypot(*away) > 5 * pixels))
+
+
+def _drawn(proxies: Sequence[Proxy], quality: _Quality) -> Iterator[FloatArray]:
+    """Yield the ends of the straight lines of a panel: shape (2, 2) each."""
+    for proxy in proxies:
+        found = quality.of(proxy)
+        if np.isfinite([found.low, found.high]).all():
+            yield np.array([[proxy.seconds, found.low], [proxy.seconds, found.high]])
+    front = [(proxy.seconds, quality.of(proxy).value) for proxy in _front(proxies, quality)]
+    yield np.array([front[0], front[0]])
+    for (seconds, value), (later, better) in itertools.pairwise(front):
+        yield np.array([[seconds, value], [later, value]])
+        yield np.array([[later, value], [later, better]])
+
+
+def _along(ends: FloatArray) -> FloatArray:
+    """Return places on a straight line, shape (50, 2)."""
+    start, end = ends
+    return np.linspace(start, end, 50)
+
+
+def agreement_figure(folder: Path, dataset: str, comparison: Comparison) -> Figure:
+    """Draw the rank correlation between each two metrics of a dataset, those together that agree; accuracy first."""
+    import seaborn
+
+    order = [0, *(1 + place for place in alike_together(comparison.agreement[1:, 1:]))]
+    shown = comparison.agreement[np.ix_(order, order)]
+    names = [comparison.names[place] for place in order]
+    lowest = min(0.0, float(np.nanmin(shown)))
+    written = np.vectorize(_in_short)(shown)
+
+    def fill(canvas: "Canvas") -> None:
+        axes = canvas.subplots()
+        seaborn.heatmap(
+            shown, ax=axes, vmin=lowest, vmax=1, cmap="cividis", square=True, annot=written, fmt="",
+            annot_kws={"fontsize": 6.5}, xticklabels=names, yticklabels=names, linewidths=0.4,
+            cbar_kws={"label": "Spearman's ρ", "shrink": 0.6},
+        )  # fmt: skip
+        axes.axhline(1, color="white", linewidth=2.5)
+        axes.axvline(1, color="white", linewidth=2.5)
+        axes.tick_params(length=0, labelsize=7)
+        axes.tick_params(axis="x", rotation=90)
+        axes.tick_params(axis="y", rotation=0)
+
+    side = 0.29 * len(names)
+    return draw(
+        folder,
+        f"agreement-{dataset}",
+        fill,
+        (1.9 + side, 1.1 + side),
+        title=f"How far metrics agree on {label(dataset)}",
+        alt=(
+            "Heat map of Spearman's rho between each two metrics, annotated; the first row and column are trained "
+            "accuracy, the others are ordered so that metrics that agree stand together."
+        ),
+        note=(
+            "Spearman's ρ between each two metrics over the architectures of which both have a score; first, and set "
+            "off: with trained accuracy. The others are in the order of a clustering by average linkage of 1 − ρ."
+        ),
+    )
+
+
+def _in_short(correlation: float) -> str:
+    """Return a correlation in two digits, without what all have in common."""
+    return f"{correlation:.2f}".replace("0.", ".").replace("1.00", "1").replace("-", "−")
