@@ -31,10 +31,10 @@ def test_an_ensemble_ranks_the_table_by_its_members_ranks(program: RunProgram, t
         part = read_columns(only(SHIPPED, f"cifar10/{metric}-*/part-*"), ("arch_index", "score"))
         assert part["arch_index"].tolist() == list(range(len(part["score"])))
         scores.append(part["score"])
-    usable = np.isfinite(scores).all(0)
+    usable = np.isfinite(np.asarray(scores)).all(axis=0)
     assert 0 < np.count_nonzero(~usable) < 1000
     logs = np.log([stats.rankdata(each[usable]) for each in scores]).sum(0)
-    found = np.full(len(usable), -np.inf)  # what has no score comes last
+    found = np.full(usable.size, -np.inf)  # what has no score comes last
     found[usable] = logs
     accuracy = load("cifar10", path=None, store=tmp_path).val_acc_200
     assert summary["metric"] == "relu+synflow"
@@ -130,3 +130,38 @@ def test_what_cannot_be_is_told_in_a_line(program: RunProgram, arguments: tuple[
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {message}")
     assert done.stderr.count("\n") == 1
+
+
+def test_combinations_of_members_are_listed_best_first(program: RunProgram, tmp_path: Path) -> None:
+    job = ("task=combine", "metric=ensemble", "metric.members=[relu,synflow,grad_norm]")
+    done = program(*job, "task.size=2", "name=a")
+    assert done.returncode == 0, done.stderr
+    found = rows(tmp_path / "outputs/a/combinations.csv")
+    assert sorted(row["members"] for row in found) == [
+        "grad_norm", "relu", "relu+grad_norm", "relu+synflow", "synflow", "synflow+grad_norm"
+    ]  # fmt: skip
+    values = [float(row["rho_val_acc"]) for row in found]
+    assert values == sorted(values, reverse=True)
+    summary = summary_of(tmp_path / "outputs/a")
+    assert (summary["best"], summary["rho_val_acc"]) == (found[0]["members"], values[0])
+    done = program("task=correlate", "metric=ensemble", MEMBERS, "name=b")
+    assert done.returncode == 0, done.stderr
+    both = summary_of(tmp_path / "outputs/b")
+    row = next(row for row in found if row["members"] == "relu+synflow")
+    assert float(row["rho_val_acc"]) == pytest.approx(both["rho_val_acc"], abs=1e-12)
+    seconds = {row["members"]: float(row["seconds"]) for row in found}
+    assert seconds["relu+synflow"] == pytest.approx(seconds["relu"] + seconds["synflow"])
+
+
+def test_what_cannot_be_combined_is_told_in_a_line(program: RunProgram) -> None:
+    for arguments, message in (
+        (("metric=relu",), "metric=relu: has no members to combine; expected metric=ensemble"),
+        (("metric=suite",), "metric=suite: stands for several metrics"),
+        (("metric=ensemble", MEMBERS, "task.accuracy=test_acc"), "task.accuracy=test_acc: benchmark=bundled has none"),
+        (("metric=ensemble", MEMBERS, "network.C=4", "dataset.root=null"), "dataset.root=null: metric=relu needs"),
+        (("metric=ensemble", "metric.members=[synflow]", "network.C=4"), "metric.members: no score of synflow"),
+    ):
+        done = program("task=combine", *arguments)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {message}")
+        assert done.stderr.count("\n") == 1

@@ -24,6 +24,14 @@ def best_scored(score: FloatArray, top: float) -> IntArray:
     return best_first[: np.count_nonzero(usable >= at_border)]
 
 
+def spearman(score: FloatArray, accuracy: FloatArray) -> float | None:
+    """Return Spearman's rho as `correlations` does, without the rest."""
+    usable = np.where(np.isfinite(score), score, -np.inf)
+    if len(np.unique(usable)) < 2 or len(np.unique(accuracy)) < 2:
+        return None
+    return float(stats.spearmanr(usable, accuracy).statistic)
+
+
 def correlations(score: FloatArray, accuracy: FloatArray, *, top: float) -> dict[str, float | None]:
     """Return Spearman's rho and Kendall's tau-b over all, and over the `top` share by score.
 
@@ -206,12 +214,9 @@ def _kendall_of_drawn(x: IntArray, y: IntArray, drawn: IntArray) -> float:
 
 
 def _rank_correlations(suffix: str, score: FloatArray, accuracy: FloatArray) -> dict[str, float | None]:
-    if len(np.unique(score)) < 2 or len(np.unique(accuracy)) < 2:
-        return {f"rho{suffix}": None, f"tau{suffix}": None}
-    return {
-        f"rho{suffix}": float(stats.spearmanr(score, accuracy).statistic),
-        f"tau{suffix}": float(stats.kendalltau(score, accuracy).statistic),
-    }
+    rho = spearman(score, accuracy)
+    tau = None if rho is None else float(stats.kendalltau(score, accuracy).statistic)
+    return {f"rho{suffix}": rho, f"tau{suffix}": tau}
 
 
 def _usable(score: FloatArray, accuracy: FloatArray) -> FloatArray:
