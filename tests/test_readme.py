@@ -49,7 +49,8 @@ def test_the_command_works(program: RunProgram, request: pytest.FixtureRequest, 
         archive = next(argument for argument in arguments if argument.startswith("benchmark.path="))
         assert program("task=import", "benchmark=nats", archive).returncode == 0
     if "task=report" in arguments:
-        done = program("+experiment=paper", "metric=synflow", "dataset=cifar10", "runs=2", "algo.N=10")
+        (sweep,) = (argument for argument in arguments if argument.startswith("sweep="))
+        done = program(f"+experiment={Path(sweep).name}", "metric=synflow", "dataset=cifar10", "runs=2", "algo.N=10")
         assert done.returncode == 0, done.stderr
     task = next((argument.removeprefix("task=") for argument in arguments if argument.startswith("task=")), "search")
     if "--help" not in arguments:
