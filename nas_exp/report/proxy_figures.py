@@ -71,9 +71,8 @@ def cost_figure(folder: Path, comparisons: Mapping[str, Comparison], *, accuracy
         for axes in grid.flat:
             handles |= {text: handle for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
         names = known_order(handles, [words for _, _, words in (*_KINDS.values(), _OTHER_KIND)])
-        canvas.legend(
-            [handles[name] for name in names], names, loc="outside upper center", ncols=len(names), fontsize=7.5
-        )
+        columns = min(len(names), 3 * len(comparisons))  # no wider than the panels
+        canvas.legend([handles[name] for name in names], names, loc="outside upper center", ncols=columns, fontsize=7.5)
         # labels need to know where everything else is
         renderer = FigureCanvasAgg(canvas).get_renderer()
         canvas.draw_without_rendering()
