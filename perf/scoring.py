@@ -101,7 +101,7 @@ def random_batch(size: int = BATCH_SIZE) -> MiniBatch:
     """Draw images of the right shape; what is on them makes no difference to the time."""
     rng = np.random.default_rng(0)
     images = rng.standard_normal((size, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=np.float32)
-    return MiniBatch(images, rng.integers(0, 10, size), digest="random")
+    return MiniBatch(images, rng.integers(0, 10, size), digest=f"random {size}")
 
 
 def work(name: str, batch: MiniBatch) -> Work:
@@ -151,9 +151,8 @@ def report_suite(rows: list[Row]) -> None:
         name = names.get(row["metric"], row["metric"])
         print(f"{name:<20} {row['seconds']:6.2f} s, {row['processor_seconds']:6.2f} s of the processor")
     distinct = len(np.unique(first_equal()))
-    print(
-        f"whole space: {distinct} of {SIZE} are different, {rows[-1]['seconds'] * distinct / SIZE:.2f} s a network of it"
-    )
+    of_space = rows[-1]["seconds"] * distinct / SIZE
+    print(f"{distinct} of the space's {SIZE} networks are different: {of_space:.2f} s a network of a whole table")
 
 
 def warm_up_together(works: list[Work]) -> None:
