@@ -9,9 +9,10 @@ import pytest
 
 from nas_exp.benchmarks import DATASETS
 from nas_exp.score_table import SHIPPED, ScoreTable
-from nas_exp.space import SIZE
+from nas_exp.space import SIZE, canonical_form, spec_of_index
 from tests.conftest import RunProgram
 
+NOTHING = canonical_form((0,) * 6)
 TABLES = sorted(path.parent for path in SHIPPED.glob("*/*/_table.json"))
 
 
@@ -23,7 +24,7 @@ def identity_of(folder: Path) -> dict[str, object]:
 
 def test_the_papers_metrics_ship_for_every_dataset() -> None:
     shipped = {(identity_of(folder)["dataset"], identity_of(folder)["metric"]) for folder in TABLES}
-    assert shipped == set(itertools.product(DATASETS, ("relu", "synflow", "grad_norm")))
+    assert shipped >= set(itertools.product(DATASETS, ("relu", "synflow", "grad_norm")))
 
 
 @pytest.mark.parametrize("folder", TABLES, ids=lambda folder: folder.name)
@@ -33,7 +34,9 @@ def test_a_shipped_table_is_whole_and_has_the_name_of_its_identity(folder: Path)
     scores = table.read()
     assert scores.known.sum() == SIZE
     assert np.all(scores.seconds > 0)
-    assert not np.isnan(scores.score).any()
+    # only what has no path from input to output may have no score at all
+    unscored = set(np.flatnonzero(np.isnan(scores.score)).tolist())
+    assert unscored <= {arch for arch in range(SIZE) if canonical_form(spec_of_index(arch)) == NOTHING}
 
 
 @pytest.mark.parametrize("folder", TABLES, ids=lambda folder: folder.name)
@@ -46,7 +49,7 @@ def test_a_sample_of_a_shipped_table_is_computed_again(
         places = [f"dataset.root={request.getfixturevalue('test_data') / 'images'}"]
     chosen = (f"metric={identity['metric']}", f"dataset={identity['dataset']}", *places)
     # gradients pass many ReLUs that rounding may open or shut
-    tolerance = 2e-3 if identity["metric"] == "grad_norm" else 1e-5
+    tolerance = 1e-5 if identity["metric"] in ("relu", "synflow", "params", "flops", "num_layers") else 2e-3
     done = program("task=verify", "task.sample=4", f"task.tolerance={tolerance}", "name=again", *chosen)
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "outputs/again/summary.json").read_text())
