@@ -5,6 +5,7 @@ from typing import Any
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from nas_exp.errors import InputError
 
@@ -25,16 +26,19 @@ def with_members(node: DictConfig) -> DictConfig:
     Raises:
         InputError: a member is not a metric, or not one that is computed from a network.
     """
-    algo = node.get("algo") or {}
-    keys = ["metric", *(f"algo.{key}" for key in algo)]
-    if not any(_is_to_do(OmegaConf.select(node, key)) for key in keys):
+    try:
+        keys = [key for key in ("metric", *_keys_of_algo(node)) if _is_to_do(OmegaConf.select(node, key))]
+        filled = node.copy() if keys else node
+        for key in keys:
+            _fill_in(OmegaConf.select(filled, key), key)
+    except OmegaConfBaseException:  # an interpolation that leads nowhere; who checks the configuration names it
         return node
-    node = node.copy()
-    for key in keys:
-        metric = OmegaConf.select(node, key)
-        if _is_to_do(metric):
-            _fill_in(metric, key)
-    return node
+    return filled
+
+
+def _keys_of_algo(node: DictConfig) -> list[str]:
+    algo = OmegaConf.select(node, "algo")
+    return [f"algo.{key!s}" for key in algo] if isinstance(algo, DictConfig) else []
 
 
 def _is_to_do(metric: Any) -> bool:

@@ -119,6 +119,11 @@ def test_members_are_repeated_and_share_seeds_and_batches(program: RunProgram, t
         (("metric=ensemble", "metric.members=[val_acc]"), "metric.members: val_acc is not computed from a network"),
         (("metric=synflow", "metric.repeats=0"), "metric.repeats=0: expected at least 1"),
         (("metric=synflow", "metric.repeats=many"), "metric.repeats=many: expected "),
+        (("metric.repeats=${nothing}",), "metric.repeats: Interpolation key 'nothing' not found"),
+        (
+            ("metric=ensemble", "metric.members=[${nothing}]"),
+            "metric.members[0]: Interpolation key 'nothing' not found",
+        ),
         (("metric=ensemble", "metric.repeats=0"), "metric.repeats=0: expected at least 1"),
         (("metric=synflow", "metric.repeats=2", "metric.seed=x"), "metric.seed=x: expected "),
         (("metric=suite",), "metric=suite: stands for several metrics and gives no scores of its own"),
