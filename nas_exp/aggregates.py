@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -81,6 +80,8 @@ def combine(rule: Rule, values: FloatArray) -> FloatArray:
     Returns:
         shape (n,). NaN where a member's score is not finite; such architectures do not count for the others' ranks.
     """
+    from scipy import stats  # which takes as long to import as a whole search on known scores, which needs no ranks
+
     usable = np.isfinite(values).all(0)
     found = np.full(values.shape[1], np.nan)
     if usable.any():

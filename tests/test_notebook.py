@@ -56,7 +56,7 @@ def test_a_configuration_without_a_budget_in_seconds_is_the_one_from_before_ther
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("metric=sinflow", "metric=sinflow: unknown; the choices are az_expressivity, az_progressivity"),
+        ("metric=sinflow", "metric=sinflow: unknown; the choices are az_expressivity, az_nas, az_progressivity"),
         ("algo.N=0", "algo.N=0: expected at least 1"),
         ("algo.Q=1", "algo.Q"),
         ("=", "="),

@@ -13,6 +13,7 @@ SHORTER = {
     "search": ("runs=1", "algo.N=10"),
     "score": ("task.limit=2",),
     "verify": ("task.sample=2",),
+    "combine": (),
     "import": (),
     "correlate": (),
     "report": (),
@@ -53,6 +54,8 @@ def test_the_command_works(program: RunProgram, request: pytest.FixtureRequest, 
         done = program(f"+experiment={Path(sweep).name}", "metric=synflow", "dataset=cifar10", "runs=2", "algo.N=10")
         assert done.returncode == 0, done.stderr
     task = next((argument.removeprefix("task=") for argument in arguments if argument.startswith("task=")), "search")
+    if "+experiment=proxies" in arguments:
+        arguments += ["metric=params,synflow", "dataset=cifar10"]
     if "--help" not in arguments:
         arguments += SHORTER[task]
         # shipped tables are of the full network
