@@ -5,6 +5,7 @@ import functools
 import itertools
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,20 @@ def resolve(device: str) -> str:
     if device != "cuda" and int(device.removeprefix("cuda:")) >= count:
         raise InputError(f"device={device}: torch finds {count} CUDA devices here; expected cuda:0 to cuda:{count - 1}")
     return device
+
+
+def computing_seconds(device: str) -> float:
+    """Return the seconds that this process has computed on a device; differences say what something took.
+
+    On a CPU they are those of the processor, so that other work on the machine does not count; on a GPU, which computes
+    beside this process, those that have passed when it is done with all that it was given.
+    """
+    if not device.startswith("cuda"):
+        return time.process_time()
+    import torch
+
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def take(names: Sequence[str], *, folder: Path | None = None) -> int:

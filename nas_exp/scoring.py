@@ -8,7 +8,6 @@ import ctypes
 import dataclasses
 import functools
 import platform
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 from nas_exp.arguments import find, keywords
 from nas_exp.blueprint import Blueprint
 from nas_exp.config import Config, Metric
-from nas_exp.devices import resolve
+from nas_exp.devices import computing_seconds, resolve
 from nas_exp.errors import InputError
 from nas_exp.images import MiniBatch, load_images, mini_batch
 from nas_exp.score_table import ScoreTable, shipped_identity
@@ -267,18 +266,19 @@ def _scores(works: Sequence[Work], wanted: Sequence[int], arch: int) -> Iterator
     for number in wanted:
         sharing.setdefault(prepared[number].sharing or number, []).append(number)
     for numbers in sharing.values():
-        start = time.perf_counter()
+        device = str(prepared[numbers[0]].batch.images.device)
+        start = computing_seconds(device)
         if len(numbers) == 1:
             (number,) = numbers
             score = _number(_evaluate(works[number], prepared[number], arch), works[number].metric)
-            yield number, score, time.perf_counter() - start
+            yield number, score, computing_seconds(device) - start
             continue
         from nas_exp.metrics.passes import run_passes
 
         metrics = [works[number].metric for number in numbers]
         dead_relus = any(metric.dead_relus for metric in metrics)
         network = _network(works[numbers[0]], prepared[numbers[0]], arch, dead_relus=dead_relus)
-        building = time.perf_counter() - start
+        building = computing_seconds(device) - start
         options: dict[Any, dict[str, bool]] = {}
         for number in numbers:
             options.setdefault(prepared[number].function.run, {}).update(prepared[number].function.options)
@@ -286,9 +286,9 @@ def _scores(works: Sequence[Work], wanted: Sequence[int], arch: int) -> Iterator
         for number in numbers:
             function, arguments = prepared[number].function, prepared[number].arguments
             yielded, seconds = found[function.run]
-            start = time.perf_counter()
+            start = computing_seconds(device)
             score = _number(function.of(yielded, **arguments), works[number].metric)
-            yield number, score, building + seconds + time.perf_counter() - start
+            yield number, score, building + seconds + computing_seconds(device) - start
 
 
 def _number(score: Any, metric: Metric) -> float:

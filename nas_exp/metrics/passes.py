@@ -2,14 +2,13 @@
 
 import functools
 import inspect
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import nn
 
 from nas_exp.cells import CellNetwork
+from nas_exp.devices import computing_seconds
 from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import Forward, image_gradients, loss_gradients
 from nas_exp.metrics.hamming_kernel import similarity
@@ -62,20 +61,22 @@ def run_passes(
         What each pass yields, and the seconds that it took: what is shared counts in full for each that needs it.
     """
     found: dict[Pass, tuple[Any, float]] = {}
+    device = str(batch.images.device)
     if isinstance(network, CellNetwork) and len(wanted.keys() & {loss_gradients, image_gradients, similarity}) > 1:
         found = _on_one_forward(network, batch, wanted)
     for run, options in wanted.items():
         if run not in found:
-            start = _now(batch)
+            start = computing_seconds(device)
             yielded = run(network, batch, **options)
-            found[run] = yielded, _now(batch) - start
+            found[run] = yielded, computing_seconds(device) - start
     return found
 
 
 def _on_one_forward(
     network: CellNetwork, batch: Batch, wanted: Mapping[Pass, Mapping[str, bool]]
 ) -> dict[Pass, tuple[Any, float]]:
-    start = _now(batch)
+    device = str(batch.images.device)
+    start = computing_seconds(device)
     forward = Forward(
         network,
         batch,
@@ -84,7 +85,7 @@ def _on_one_forward(
         codes=similarity in wanted,
         **wanted.get(loss_gradients, {}),
     )
-    forward_seconds = _now(batch) - start
+    forward_seconds = computing_seconds(device) - start
     found = {}
     for run, backward in (
         (loss_gradients, lambda: forward.loss_gradients(keep=image_gradients in wanted)),
@@ -92,13 +93,7 @@ def _on_one_forward(
         (similarity, forward.similarity),
     ):
         if run in wanted:
-            start = _now(batch)
+            start = computing_seconds(device)
             yielded = backward()
-            found[run] = yielded, forward_seconds + _now(batch) - start
+            found[run] = yielded, forward_seconds + computing_seconds(device) - start
     return found
-
-
-def _now(batch: Batch) -> float:
-    if batch.images.is_cuda:  # which works on while Python goes on
-        torch.cuda.synchronize(batch.images.device)
-    return time.perf_counter()
