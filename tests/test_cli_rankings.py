@@ -112,7 +112,8 @@ def test_a_sweep_names_in_one_line_what_has_no_scores(finished: tuple[Path, str]
         "dataset.root=null: no shipped table, and images say which other; expected the folder that holds them: "
         "dataset=cifar10,metric=snip,seed=7,benchmark=table; dataset=cifar100,metric=snip,seed=7,benchmark=table",
         "no scores yet; task=score computes them: "
-        "dataset=cifar100,metric=synflow_bn,seed=7,benchmark=table; dataset=cifar100,metric=l2_norm,seed=7,benchmark=table",
+        "dataset=cifar100,metric=synflow_bn,seed=7,benchmark=table; "
+        "dataset=cifar100,metric=l2_norm,seed=7,benchmark=table",
     ]
 
 
@@ -213,7 +214,8 @@ def test_findings_are_not_written_of_rankings(program: RunProgram, sweep: Path) 
 
 
 def test_metrics_that_differ_in_a_parameter_are_told_apart(program: RunProgram, tmp_path: Path, data: Path) -> None:
-    sweep = ("-m", "task=correlate", "metric=synflow_bn,zen", OTHER, "task.top=0.1,0.2", "name=two", f"paths.data={data}")
+    metrics = ("metric=synflow_bn,zen", OTHER, f"paths.data={data}")
+    sweep = ("-m", "task=correlate", *metrics, "task.top=0.1,0.2", "name=two")
     done = program(*sweep)
     assert done.returncode == 0, done.stderr
     assert program("task=report", "sweep=multirun_sweeps/two").returncode == 0
