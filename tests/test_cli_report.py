@@ -179,7 +179,7 @@ def test_searches_at_equal_cost_are_an_experiment_with_a_report(
     assert {(row["metric"], row["algo"], row["proxy"], row["final"]) for row in results} == {
         ("val_acc", "rs", "", ""), ("val_acc", "area", "synflow", ""), ("synflow", "two_stage", "", "val_acc"),
     }  # fmt: skip
-    done = program("task=report", f"sweep={sweep}")
+    done = program("task=report", f"sweep={sweep}", "task.findings=findings.md")
     assert done.returncode == 0, done.stderr
     report = sweep / "report"
     assert (report / "equal-cost.png").stat().st_size > 10_000
@@ -200,6 +200,18 @@ def test_searches_at_equal_cost_are_an_experiment_with_a_report(
         accuracies = [float(row["accuracy"]) for row in budget]
         assert accuracies == sorted(accuracies, reverse=True)
         assert [bool(row["p (Holm)"]) for row in budget] == [False, True, True]
+    findings = (tmp_path / "findings.md").read_text(encoding="utf-8")
+    # no search has gone on as long as the paper's questions are about
+    assert [line for line in findings.splitlines() if line.startswith("## ")] == [
+        "## What do searches find at equal cost?"
+    ]
+    for row in found:
+        at = f"CIFAR-10, {int(row['seconds'])} seconds: "
+        (told,) = (line for line in findings.splitlines() if at in line)
+        assert f"{row['search']} finds {float(row['accuracy']):.2f} [" in told or (
+            f"{row['search']} {float(row['accuracy']):.2f}" in told
+        )
+    assert "as much as others find within 900 seconds" in findings
 
 
 @pytest.mark.parametrize(

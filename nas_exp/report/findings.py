@@ -1,4 +1,7 @@
-"""The paper's four questions, answered from a sweep: every sentence with its figure, its test and its interval."""
+"""What a sweep says, in sentences, each with its figure, its test and its interval.
+
+That are answers to the paper's four questions, and, of a sweep with budgets in seconds, what searches find within them.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -6,10 +9,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from nas_exp.report import paper
+from nas_exp.report.equal_cost import Budget, EqualCost
 from nas_exp.report.evidence import Evidence
 from nas_exp.report.finished import Sweep
-from nas_exp.report.intervals import Interval
-from nas_exp.report.statistics import between
+from nas_exp.report.intervals import Interval, mean_interval
+from nas_exp.report.statistics import Comparison, between
 from nas_exp.report.view import (
     Search,
     datasets_of,
@@ -28,8 +32,12 @@ TRAINED = "val_acc"
 
 
 def findings(sweep: Sweep, evidence: Evidence) -> str:
-    """Return the findings as Markdown: one section for each of the paper's questions, and one on where we differ."""
-    sections = (
+    """Return the findings as Markdown.
+
+    That is one section for each of the paper's questions and one on where we differ; where jobs have budgets in
+    seconds, one on searches at equal cost, and that alone where all have.
+    """
+    of_the_paper = (
         ("What are the limitations of a standard NAS pipeline?", _limitations(sweep, evidence)),
         (
             "Do training-free searches find networks as good as searches that train every network?",
@@ -42,6 +50,9 @@ def findings(sweep: Sweep, evidence: Evidence) -> str:
         ),
         ("Where our numbers differ from the paper's, and why", _differences(sweep, evidence)),
     )
+    at_equal_cost = ("What do searches find at equal cost?", _at_equal_cost(evidence))
+    are_all_cut_short = all(math.isfinite(job.budget) for job in sweep.jobs)
+    sections = (*(() if are_all_cut_short else of_the_paper), at_equal_cost)
     told = [(title, list(sentences)) for title, sentences in sections]
     runs = ", ".join(dict.fromkeys(str(job.config.runs) for job in sweep.jobs))
     head = (
@@ -219,6 +230,48 @@ def _other_means(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
         yield from told
 
 
+def _at_equal_cost(evidence: Evidence) -> Iterator[str]:
+    for dataset, costs in evidence.equal_cost.items():
+        for budget in costs.budgets:
+            if len(budget.found) > 1:
+                yield f"{label(dataset)}, {budget.seconds:,.0f} seconds: {_within(budget)}."
+        if costs.budgets:
+            yield from _sooner(label(dataset), costs)
+
+
+def _within(budget: Budget) -> str:
+    """Say what each search has found within a budget, the best first, and how the first two compare."""
+    means = {search: mean_interval(values) for search, values in budget.found.items()}
+    first, second, *others = sorted(means, key=lambda search: -means[search].value)
+    best, rival = (
+        f"{search_label(search)} finds {_text(means[search])} ({budget.scored[search]:,.0f} networks scored)"
+        for search in (first, second)
+    )
+    compared = between(budget.comparisons, search_label(first), search_label(second))
+    versus = "" if compared is None else f"; between the two {_difference(compared)}"
+    rest = ", ".join(f"{search_label(search)} {means[search].value:.2f}" for search in others)
+    return f"{best}, {rival}{versus}" + (f". The others: {rest}" if rest else "")
+
+
+def _sooner(dataset: str, costs: EqualCost) -> Iterator[str]:
+    """Say when the best search has found on average what the others find within the largest budget."""
+    largest = costs.budgets[-1]
+    means = {search: float(values.mean()) for search, values in largest.found.items() if search in costs.curves}
+    if len(means) < 2:
+        return
+    best = max(means, key=lambda search: means[search])
+    curve = costs.curves[best]
+    told = []
+    for search, mean in sorted(means.items(), key=lambda item: -item[1]):
+        reached = np.flatnonzero(curve.accuracy.value >= mean)
+        if search != best and len(reached):
+            told.append(f"as {search_label(search)} after {curve.seconds[reached[0]]:,.0f}")
+    yield (
+        f"{dataset}: as much as others find within {largest.seconds:,.0f} seconds, {search_label(best)} has found "
+        f"before: {', '.join(told)} seconds."
+    )
+
+
 def _means_of(evidence: Evidence, dataset: str) -> dict[Search, Interval]:
     return {search: mean for (of, search), mean in evidence.means.items() if of == dataset}
 
@@ -230,8 +283,10 @@ def _best(means: Mapping[Search, Interval]) -> Search:
 def _versus(evidence: Evidence, dataset: str, a: Search, b: Search) -> str | None:
     """Say how search a does against search b."""
     found = between(evidence.comparisons[dataset], search_label(a), search_label(b))
-    if found is None:
-        return None
+    return None if found is None else _difference(found)
+
+
+def _difference(found: Comparison) -> str:
     p = "p < 0.001" if found.p_holm < 0.001 else f"p = {found.p_holm:.3f}"
     return f"a median difference of {found.median_difference:+.2f} points, P = {found.superiority:.2f}, {p}"
 
