@@ -42,22 +42,23 @@ class Meter:
         return metered
 
     def _one(self, parameter: str, scorer: AnyScorer, arch: int) -> float:
-        # one at a time: what another one takes is known only when it is there
-        (value,) = scorer([arch])
-        seconds = float(scorer.seconds[arch])
+        # one at a time, as what another one takes is known only when it is there; and before it is given, as to scorers
+        # that go by ranks what is given counts
+        seconds = float(scorer.price([arch])[0])
         if not math.isnan(seconds):
             self._spent += seconds
-        elif math.isfinite(value):
-            raise InputError(
-                f"algo.seconds={self._seconds:g}: nothing says what the score of architecture {arch} took; "
-                "expected null, or a benchmark with the training times (train_seconds_12)"
-            )
         if self._spent > self._seconds:
             if not self._steps:
                 raise InputError(
                     f"algo.seconds={self._seconds:g}: not enough for one score; the first takes {seconds:.6g}"
                 )
             raise BudgetSpentError
+        (value,) = scorer([arch])
+        if math.isnan(seconds) and math.isfinite(value):
+            raise InputError(
+                f"algo.seconds={self._seconds:g}: nothing says what the score of architecture {arch} took; "
+                "expected null, or a benchmark with the training times (train_seconds_12)"
+            )
         self._steps.append((parameter, arch, value))
         return value
 

@@ -18,8 +18,8 @@ from nas_exp.arguments import find, keywords
 from nas_exp.config import Config
 from nas_exp.errors import InputError
 from nas_exp.live_table import LiveTable
+from nas_exp.planning import plan, stands_for_several
 from nas_exp.score_table import Scores
-from nas_exp.scoring import plan, stands_for_several
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Scorer:
         """
         values = [self._values[arch] for arch in arch_index]
         if None in values:
-            self._find(arch_index)
+            self.price(arch_index)
             values = [self._values[arch] for arch in arch_index]
         return values  # type: ignore[return-value]
 
@@ -64,7 +64,17 @@ class Scorer:
         """Return, for each step of a search, the step of the best-scored so far, as `algos.first_best` does."""
         return first_best(score)
 
-    def _find(self, arch_index: Sequence[int]) -> None:
+    def price(self, arch_index: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Return what the scores of architectures take, seconds, without giving them; NaN where nothing says.
+
+        Raises:
+            InputError: a score is missing and cannot be computed.
+        """
+        if missing := sorted({arch for arch in arch_index if self._values[arch] is None}):
+            self._compute(missing)
+        return self.seconds[np.asarray(arch_index, dtype=np.int64)]
+
+    def _compute(self, missing: Sequence[int]) -> None:
         start = time.perf_counter()
         if self._live is None:
             raise InputError(
@@ -73,8 +83,7 @@ class Scorer:
             )
         if (scores := self._live.read()) is not None:
             self._learn(scores)
-        missing = sorted({arch for arch in arch_index if self._values[arch] is None})
-        for chunk in self._live.compute(missing):
+        for chunk in self._live.compute([arch for arch in missing if self._values[arch] is None]):
             for scored in chunk:
                 self._values[scored.arch_index] = scored.score
                 self.seconds[scored.arch_index] = scored.seconds
@@ -126,6 +135,10 @@ class AggregateScorer:
             if arch not in self._found:
                 self._found[arch] = self._take_in(self._standings, values)
         return [self._found[arch] for arch in arch_index]
+
+    def price(self, arch_index: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Return what the scores of all members take, as `Scorer.price` does; nothing is ranked by that."""
+        return np.asarray(np.sum([member.price(arch_index) for member in self._members], axis=0))
 
     @staticmethod
     def _take_in(standings: Standings, values: npt.NDArray[np.float64]) -> float:

@@ -174,4 +174,8 @@ def test_a_budget_counts_what_all_members_take() -> None:
     archs = run.trajectory.arch_index.tolist()
     assert archs == evolve("log_rank", np.random.default_rng(np.random.SeedSequence(1)), N=80, P=10, S=4)[: len(archs)]
     assert seconds - 2 < run.seconds[-1] <= seconds
+    # the one that was too much counts for nobody's rank
+    different = list(dict.fromkeys(archs))
+    expected = dict(zip(different, among("log_rank", different), strict=True))
+    np.testing.assert_allclose(run.trajectory.score, [expected[arch] for arch in archs])
     assert run.best_arch_index.tolist() == best_so_far("log_rank", archs)
