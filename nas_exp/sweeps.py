@@ -69,7 +69,7 @@ def combine(grid: Sequence[Sequence[str]], together: Mapping[str, Sequence[Mappi
         grid: the overrides of each combination, as ``key=value``.
         together: lists of sets of values by key; every set of a list is combined with every set of the others. What
             the grid says of a key counts more: only the sets that say the same are taken, or, where none does, all of
-            the list's without that key.
+            the list's without that key and, where it is a group, without the keys of what they chose from it.
     """
     return [
         [*combination, *itertools.chain(*chosen)]
@@ -82,15 +82,32 @@ def _chosen(sets: Sequence[Mapping[str, Any]], combination: Sequence[str]) -> li
     """Return the overrides of each set that goes with a combination of the grid."""
     given = dict(override.split("=", 1) for override in combination)
     for key, value in given.items():
-        sets = [values for values in sets if key in values and str(values[key]) == value] or sets
-    return [[f"{key}={value}" for key, value in values.items() if key not in given] for values in sets]
+        sets = [values for values in sets if key in values and _as_typed(values[key]) == value] or sets
+    chosen = []
+    for values in sets:
+        replaced = [key for key, value in given.items() if key in values and _as_typed(values[key]) != value]
+        chosen.append(
+            [
+                f"{key}={_as_typed(value)}"
+                for key, value in values.items()
+                if key not in given and not key.startswith(tuple(f"{group}." for group in replaced))
+            ]
+        )
+    return chosen
+
+
+def _as_typed(value: Any) -> str:
+    """Return a value of a YAML file as the command line has it."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return str(value)
 
 
 def plan(combinations: Sequence[Sequence[str]]) -> list[Job]:
     """Return the different jobs of a sweep, each with a folder that is named by its overrides.
 
     Args:
-        combinations: the overrides of each job, as ``key=value``; all have the same keys. Repetitions are dropped.
+        combinations: the overrides of each job, as ``key=value``. Repetitions are dropped.
 
     Raises:
         InputError: there are no jobs, or something is swept that all jobs share.

@@ -66,6 +66,10 @@ def test_sets_of_one_list_are_combined_with_those_of_others() -> None:
     assert combine([["algo=rs", "dataset=cifar100"]], sets) == [
         ["algo=rs", "dataset=cifar100", "metric=val_acc", "algo.seconds=6"]
     ]
+    # no set has both, and what belongs to another algorithm goes with it
+    assert combine([["metric=synflow", "algo=rs", "dataset=cifar10"]], sets) == [
+        ["metric=synflow", "algo=rs", "dataset=cifar10", "algo.seconds=5"]
+    ]
     # none has this metric: it takes the place of theirs
     assert combine([["dataset=cifar10", "metric=relu", "algo=rs"]], sets) == [
         ["dataset=cifar10", "metric=relu", "algo=rs", "algo.seconds=5"]
