@@ -14,11 +14,11 @@ from scipy import stats
 
 from nas_exp.benchmarks import table
 from nas_exp.notebook import configure
+from nas_exp.planning import plan
 from nas_exp.report.finished import read_rankings
 from nas_exp.report.proxies import compare
 from nas_exp.report.ranking import kendall_interval, ndcg_interval, ranking_quality, spearman_interval
 from nas_exp.score_table import SHIPPED
-from nas_exp.scoring import plan
 from nas_exp.space import SIZE
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import only, rows
@@ -202,6 +202,25 @@ def test_a_report_tells_what_it_does_without(program: RunProgram, sweep: Path) -
     page = (sweep / "report/index.html").read_text(encoding="utf-8")
     assert "of an older nas-exp, without intervals; run the sweep again with rerun=all" in page
     assert [row["metric"] for row in rows(sweep / "report/proxies-cifar10.csv")] == ["twins", "synflow_bn"]
+
+
+def test_a_metric_that_says_nothing_does_not_change_what_is_said_of_others(
+    program: RunProgram, tmp_path: Path, tables: Path
+) -> None:
+    accuracy = accuracy_of(tables, "cifar10")
+    fill(tmp_path / "scores", "cifar10", "zen", made_up("cifar10", "zen", accuracy))
+    fill(tmp_path / "scores", "cifar10", "l2_norm", np.ones(SIZE))
+    places = ("benchmark=table", f"benchmark.path={tables}", f"paths.data={tmp_path / 'scores'}")
+    done = program("-m", "task=correlate", "metric=zen,l2_norm", OTHER, "name=constant", *places)
+    assert done.returncode == 0, done.stderr
+    done = program("task=report", "sweep=multirun_sweeps/constant")
+    assert done.returncode == 0, done.stderr
+    report = tmp_path / "multirun_sweeps/constant/report"
+    assert "no test accuracy" not in (report / "index.html").read_text(encoding="utf-8")
+    _, zen, constant = rows(report / "proxies-cifar10.csv")
+    assert float(zen["ρ"]) > 0.5
+    assert float(zen["regret"]) >= 0
+    assert (constant["metric"], constant["ρ"]) == ("l2_norm", "")
 
 
 def test_findings_are_not_written_of_rankings(program: RunProgram, sweep: Path) -> None:

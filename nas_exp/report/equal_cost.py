@@ -71,7 +71,7 @@ def at_equal_cost(sweep: Sweep, optima: Mapping[str, float]) -> dict[str, EqualC
 
 def _on_dataset(sweep: Sweep, dataset: str, optimum: float | None) -> EqualCost:
     searches = {search: jobs for (of, search), jobs in jobs_by_budget(sweep).items() if of == dataset}
-    timeless = [search for search, jobs in searches.items() if any(_costs(job).min() <= 0 for job in jobs)]
+    timeless = [search for search, jobs in searches.items() if any(_begins(sweep, job).min() <= 0 for job in jobs)]
     timed = {search: jobs for search, jobs in searches.items() if search not in timeless}
     latest = max((_end(job) for jobs in timed.values() for job in jobs), default=0.0)
     curves = {search: _curve(sweep, jobs, latest) for search, jobs in timed.items()}
@@ -89,6 +89,13 @@ def _costs(job: FinishedJob) -> FloatArray:
     return job.trajectory["seconds"][:, -1]
 
 
+def _begins(sweep: Sweep, job: FinishedJob) -> FloatArray:
+    """Return what each run had cost when it first had found something, or in the end if it never has: shape (runs,)."""
+    is_known = np.isfinite(job.trajectory[sweep.accuracy])
+    first = np.take_along_axis(job.trajectory["seconds"], is_known.argmax(axis=1)[:, None], axis=1)[:, 0]
+    return np.where(is_known.any(axis=1), first, _costs(job))
+
+
 def _end(job: FinishedJob) -> float:
     """Return up to which cost a job tells what its search has found, if it has not ended before."""
     return job.budget if math.isfinite(job.budget) else float(_costs(job).max())
@@ -96,11 +103,9 @@ def _end(job: FinishedJob) -> float:
 
 def _curve(sweep: Sweep, jobs: Sequence[FinishedJob], latest: float) -> Curve | None:
     """Return the curve of a search's jobs, the least budget first; None if not all runs find something."""
-    accuracy, seconds = (jobs[-1].trajectory[column] for column in (sweep.accuracy, "seconds"))
-    is_known = np.isfinite(accuracy)
-    if not is_known.any(axis=1).all():
+    if not np.isfinite(jobs[-1].trajectory[sweep.accuracy]).any(axis=1).all():
         return None
-    first = float(np.take_along_axis(seconds, is_known.argmax(axis=1)[:, None], axis=1).max())
+    first = float(_begins(sweep, jobs[-1]).max())
     last = min(jobs[-1].budget, latest)
     points = np.geomspace(first, last, POINTS)
     points[[0, -1]] = first, last  # not what rounding makes of them

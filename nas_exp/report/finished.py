@@ -69,7 +69,8 @@ class RankingJob(JobResult):
     @property
     def knows_test_accuracy(self) -> bool:
         """Whether its statistics are about test accuracy."""
-        return self.summary["rho_test_acc"] is not None
+        # there is a regret even where all scores are equal and nothing correlates
+        return self.summary.get("regret_test_acc") is not None
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,12 +73,17 @@ def compare(sweep: RankingSweep) -> tuple[dict[str, Comparison], list[str]]:
         known = {f"{sweep.accuracy_name} accuracy": Scores(np.isfinite(accuracy), accuracy, np.full(SIZE, np.nan))}
         for job in jobs:
             about = f"{names[id(job)]} on {label(dataset)}"
-            if (count := _number(job, "architectures")) < np.isfinite(accuracy).sum():
+            count = _number(job, "architectures")
+            if count < np.isfinite(accuracy).sum():
                 told.append(f"{about}: only {count:,.0f} architectures had a score when the sweep was run")
             try:
-                known[names[id(job)]] = sweep.scores(job)
+                scores = sweep.scores(job)
             except InputError as error:
                 told.append(f"{about}: agreement with other metrics is not known: {error}")
+                continue
+            known[names[id(job)]] = scores
+            if (now := np.count_nonzero(scores.known & np.isfinite(accuracy))) != count:
+                told.append(f"{about}: {now:,} architectures have a score by now; run the sweep again with rerun=all")
         tops = sorted({float(job.config.task.arguments["top"]) for job in jobs})
         proxies = [_proxy(names[id(job)], job, sweep.accuracy) for job in jobs]
         found[dataset] = Comparison(

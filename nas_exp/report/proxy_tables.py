@@ -22,6 +22,8 @@ def proxy_table(dataset: str, comparison: Comparison, *, accuracy_name: str) -> 
         "regret": _cells([proxy.regret for proxy in proxies], proxies, None, lower_is_better=True),
         "seconds a network": [None, *(_three_figures(proxy.seconds) for proxy in proxies)],
     }
+    if len({proxy.architectures for proxy in proxies}) > 1:
+        columns["architectures"] = [None, *(proxy.architectures for proxy in proxies)]
     names: list[Cell] = ["twins", *(proxy.name for proxy in proxies)]
     return Table(
         f"proxies-{dataset}",
@@ -32,7 +34,7 @@ def proxy_table(dataset: str, comparison: Comparison, *, accuracy_name: str) -> 
         "precision@100: the share of them that are among the 100 most accurate. regret: points of accuracy between the "
         "best-scored network and the best. Twins compute the same function and were trained separately: "
         "what a metric reaches that is as good as training an equal network once. Bold: the best of those that do not "
-        "train.",
+        "train, among those with the most architectures.",
     )
 
 
@@ -44,17 +46,22 @@ def _cells(
     digits: int = 2,
     lower_is_better: bool = False,
 ) -> list[Cell]:
-    """Return a column: that of twins, then a number for each metric, those that are best without training in bold."""
+    """Return a column: that of twins, then a number for each metric; in bold what is best.
+
+    That is of metrics that do not train and of those with the most architectures, as the others rank others.
+    """
+    most = max((proxy.architectures for proxy in proxies), default=0)
+    competes = [proxy.input != "benchmark" and proxy.architectures == most for proxy in proxies]
     intervals = [value if isinstance(value, Interval) else Interval(value, np.nan, np.nan) for value in values]
     sign = -1 if lower_is_better else 1
     compared = [
         sign * round(interval.value, digits)
-        for interval, proxy in zip(intervals, proxies, strict=True)
-        if proxy.input != "benchmark" and not np.isnan(interval.value)
+        for interval, is_compared in zip(intervals, competes, strict=True)
+        if is_compared and not np.isnan(interval.value)
     ]
     cells: list[Cell] = [None if ceiling is None else _cell(ceiling, digits)]
-    for interval, proxy in zip(intervals, proxies, strict=True):
-        is_best = proxy.input != "benchmark" and sign * round(interval.value, digits) == max(compared, default=None)
+    for interval, is_compared in zip(intervals, competes, strict=True):
+        is_best = is_compared and sign * round(interval.value, digits) == max(compared, default=None)
         cells.append(_cell(interval, digits, best=is_best))
     return cells
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from nas_exp.arguments import AtLeast
 from nas_exp.config import Config
 from nas_exp.errors import InputError
+from nas_exp.planning import ImagesMissingError
 from nas_exp.report.ranking import correlations, kendall_interval, ndcg_interval, ranking_quality, spearman_interval
 from nas_exp.score_table import Scores
 from nas_exp.scorer import known_scores
-from nas_exp.scoring import ImagesMissingError
 from nas_exp.tasks import Summary
 
 FloatArray = npt.NDArray[np.float64]
@@ -74,7 +74,7 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
         **summary,
         **_beyond(column, scores.score[both[column]], accuracies[column][both[column]], top),
         "seconds_per_network": _seconds(scores),
-        "architectures": int(both["val_acc"].sum()),
+        "architectures": int(both[column].sum()),
     }
 
 
