@@ -25,7 +25,7 @@ class Rule:
     of: Callable[[FloatArray, FloatArray], FloatArray]
     """Takes values and their ranks, each of shape (members, n), all finite; returns (n,)."""
     is_relative: bool
-    """Whether what one architecture gets depends on the others."""
+    """Whether what one architecture gets depends on the others; if not, ranks are not looked at."""
 
 
 def _log_rank(_: FloatArray, ranks: FloatArray) -> FloatArray:
@@ -80,14 +80,19 @@ def combine(rule: Rule, values: FloatArray) -> FloatArray:
     Returns:
         shape (n,). NaN where a member's score is not finite; such architectures do not count for the others' ranks.
     """
-    from scipy import stats  # which takes as long to import as a whole search on known scores, which needs no ranks
-
     usable = np.isfinite(values).all(0)
     found = np.full(values.shape[1], np.nan)
     if usable.any():
         chosen = values[:, usable]
-        found[usable] = rule.of(chosen, stats.rankdata(chosen, axis=1))
+        found[usable] = rule.of(chosen, _ranks(chosen) if rule.is_relative else chosen)
     return found
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Rank the columns of (members, n) for each member: 1 is the worst, ties averaged."""
+    from scipy import stats  # takes as long to import as a whole search takes on known scores
+
+    return np.asarray(stats.rankdata(values, axis=1))
 
 
 class Standings:

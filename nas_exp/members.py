@@ -66,6 +66,9 @@ def _fill_in(metric: DictConfig, key: str) -> None:
         metric.members = {name: _member(name, f"{key}.members") for name in dict.fromkeys(map(str, metric.members))}
     for member in metric.members.values():
         for name in FOR_ALL:
+            # what only counts draws nothing, and its table is the same whatever the seed
+            if name == "seed" and member.get("network") == "blueprint":
+                continue
             if metric.get(name) is not None and member.get(name) is not None:
                 member[name] = metric[name]
         if _is_repeated(member):

@@ -126,6 +126,10 @@ def test_members_are_repeated_and_share_seeds_and_batches(program: RunProgram, t
         ),
         (("metric=ensemble", "metric.repeats=0"), "metric.repeats=0: expected at least 1"),
         (("metric=synflow", "metric.repeats=2", "metric.seed=x"), "metric.seed=x: expected "),
+        (
+            ("metric=relu", "metric.repeats=2"),
+            "metric=relu: is one metric with several seeds; expected metric=ensemble",
+        ),
         (("metric=suite",), "metric=suite: stands for several metrics and gives no scores of its own"),
         (("metric=ensemble", "task=verify"), "metric=jacob_cov+log_synflow: stands for several metrics"),
     ],
@@ -161,6 +165,7 @@ def test_combinations_of_members_are_listed_best_first(program: RunProgram, tmp_
 def test_what_cannot_be_combined_is_told_in_a_line(program: RunProgram) -> None:
     for arguments, message in (
         (("metric=relu",), "metric=relu: has no members to combine; expected metric=ensemble"),
+        (("metric=relu", "metric.repeats=2"), "metric=relu: is one metric with several seeds; expected "),
         (("metric=suite",), "metric=suite: stands for several metrics"),
         (("metric=ensemble", MEMBERS, "task.accuracy=test_acc"), "task.accuracy=test_acc: benchmark=bundled has none"),
         (("metric=ensemble", MEMBERS, "network.C=4", "dataset.root=null"), "dataset.root=null: metric=relu needs"),

@@ -53,6 +53,11 @@ def test_a_configuration_without_a_budget_in_seconds_is_the_one_from_before_ther
     assert configure("algo.seconds=5").hash != configure("algo.seconds=6").hash != configure().hash
 
 
+def test_the_seed_of_an_ensemble_is_not_that_of_members_that_draw_nothing() -> None:
+    seeds = {member.name: member.seed for member in configure("metric=az_nas", "metric.seed=5").metric.members}
+    assert seeds == {"az_expressivity": 5, "az_progressivity": 5, "az_trainability": 5, "flops": 0}
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

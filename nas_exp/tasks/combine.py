@@ -13,10 +13,10 @@ from nas_exp.arguments import AtLeast
 from nas_exp.atomic import replacing
 from nas_exp.config import Config
 from nas_exp.errors import InputError
+from nas_exp.planning import stands_for_several
 from nas_exp.progress import progress
 from nas_exp.report.ranking import spearman
 from nas_exp.scorer import known_scores
-from nas_exp.scoring import stands_for_several
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
@@ -46,11 +46,14 @@ def run(
         raise InputError(f"metric={metric.name}: has no members to combine; expected metric=ensemble")
     if metric.rule is None:
         raise stands_for_several(metric)
+    names = [member.name for member in metric.members]
+    if len(set(names)) < len(names):
+        raise InputError(f"metric={metric.name}: is one metric with several seeds; expected metric=ensemble")
     benchmark = config.benchmark.load(config.dataset.name)
     trained = benchmark.val_acc_200 if accuracy == "val_acc" else benchmark.test_acc_200
     if not np.isfinite(trained).any():
         raise InputError(f"task.accuracy={accuracy}: benchmark={config.benchmark.name} has none of {benchmark.dataset}")
-    names, parts = [member.name for member in metric.members], [known_scores(part) for part in config.of_members()]
+    parts = [known_scores(part) for part in config.of_members()]
     for name, part in zip(names, parts, strict=True):
         if not part.known.any():
             raise InputError(f"metric.members: no score of {name} is there; run task=score first")
