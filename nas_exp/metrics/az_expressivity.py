@@ -34,7 +34,8 @@ def az_expressivity(entropies: Tensor) -> float:
     nothing leads through a cell. Labels are not used.
 
     Source: Lee and Ham, *AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search* (2024), with the details
-    of the authors' code; weights are PyTorch's default here, not He's normal ones.
+    of the authors' code, which has 64 images of normal noise and He's normal weights where we have images of the
+    dataset and PyTorch's default weights.
     """
     return float(entropies.sum().nan_to_num(nan=-torch.inf))
 

@@ -15,6 +15,7 @@ def az_progressivity(entropies: Tensor) -> float:
     output is constant. Labels are not used.
 
     Source: Lee and Ham, *AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search* (2024), with the details
-    of the authors' code; weights are PyTorch's default here, not He's normal ones.
+    of the authors' code, which has 64 images of normal noise and He's normal weights where we have images of the
+    dataset and PyTorch's default weights.
     """
     return float(entropies.diff().min().nan_to_num(nan=-torch.inf))

@@ -30,8 +30,8 @@ def az_trainability(network: Network | CellNetwork, batch: Batch, *, noise_seed:
         noise_seed: of the signs. Blocks whose outputs have the same shape share them, and so do all networks.
 
     Source: Lee and Ham, *AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search* (2024), with the details
-    of the authors' code; it draws new signs for each block, and weights are PyTorch's default here, not
-    He's normal ones.
+    of the authors' code, which draws new signs for each block and has 64 images of normal noise and He's normal weights
+    where we have images of the dataset and PyTorch's default weights.
     """
     scores: list[Tensor] = []
     block_input: Tensor | None = None
@@ -64,7 +64,7 @@ def _score(x: Tensor, y: Tensor, noise_seed: int) -> Tensor:
     return 2 - s - 1 / (s + _K)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=32)  # three shapes a seed
 def _signs(shape: tuple[int, ...], seed: int, dtype: torch.dtype, device: str) -> Tensor:
     """Draw +1 or -1, each with probability ½. Kept for the process; must not be changed."""
     generator = torch.Generator().manual_seed(seed)

@@ -60,11 +60,6 @@ def image_gradients(network: nn.Module | CellNetwork, batch: Batch) -> ImageGrad
     return Forward(network, batch, images=True).image_gradients()
 
 
-def input_gradients(network: nn.Module | CellNetwork, images: Tensor) -> Tensor:
-    """Return the gradient of the sum of all logits with respect to the images: shape (B, 3HW), a row an image."""
-    return image_gradients(network, Batch(images, torch.empty(0))).gradients
-
-
 class Forward:
     """One forward pass of a mini-batch, and the backward passes that can follow it. The network is left as it was."""
 

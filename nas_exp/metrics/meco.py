@@ -23,7 +23,9 @@ def meco(network: CellNetwork, batch: Batch) -> float:
 
     Source: Jiang et al., *MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of
     Correlation* (2023), equation 1. The authors' code adds up the outputs of all modules, so that a convolution counts
-    again as its BatchNorm, which changes no correlation, and as every container around it; here each counts once.
+    again as its BatchNorm, which changes no correlation, and as every container around it; here each counts once. It
+    also looks at 64 x 64 pixels of normal noise and not at an image, so that no layer has too few pixels; with images
+    of 32 x 32 or 16 x 16 pixels and 16 channels at first, the last stage has, and adds nothing.
     """
     eigenvalues: list[Tensor] = []
 

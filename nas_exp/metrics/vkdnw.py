@@ -39,7 +39,8 @@ def vkdnw(
 
     Source: Tybl and Neumann, *Training-free Neural Architecture Search through Variance of Knowledge of Deep Network
     Weights* (2025), equations 8 to 12, which have the covariance itself in place of directions. The authors' code has
-    He's weights, BatchNorms on their running statistics, and layers that lead nowhere.
+    He's weights, BatchNorms on their running statistics, and layers that lead nowhere; it also counts the parameters of
+    BatchNorms and the classifier's bias, and makes p a little more even.
     """
     jacobian = weighted_jacobian(network, batch.images, directions=directions, noise_seed=noise_seed).double()
     fisher = jacobian.T @ jacobian / len(jacobian)

@@ -38,6 +38,8 @@ def zen(
     Source: Lin et al., *Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition* (2021), algorithm 1, whose
     weights are normal and whose mean is over several draws of weights and images. Here there is one draw, the weights
     are uniform, with the same variance, and s is that of x itself, where the authors' code has a running mean of it.
+    The norm is that of their code; the algorithm as printed has the Frobenius norm. It takes residual links out of a
+    network first; here skip connections stay, since they are what is chosen.
     """
     x, noise = _noise(samples, tuple(batch.images.shape[1:]), noise_seed, batch.images.dtype, str(batch.images.device))
     scaled = network.with_weights(lambda weight: weight / weight.square().mean().sqrt())
@@ -65,7 +67,7 @@ def _features(network: CellNetwork, images: Tensor) -> tuple[Tensor, Tensor]:
     return rectified, torch.stack(variances).double().log().sum() / 2
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=10)
 def _noise(samples: int, shape: tuple[int, ...], seed: int, dtype: torch.dtype, device: str) -> tuple[Tensor, Tensor]:
     """Draw two batches of normal noise (samples, *shape). Kept for the process; they must not be changed."""
     generator = torch.Generator().manual_seed(seed)

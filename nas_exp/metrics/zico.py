@@ -30,7 +30,8 @@ def zico(network: nn.Module | CellNetwork, batch: Batch, *, batches: Annotated[i
     Raises:
         InputError: the mini-batch cannot be split into so many equal parts.
 
-    Source: Li et al., *ZiCo: Zero-shot NAS via Inverse Coefficient of Variation on Gradients* (2023), equation 6.
+    Source: Li et al., *ZiCo: Zero-shot NAS via Inverse Coefficient of Variation on Gradients* (2023), equation 6, with
+    the deviation of g itself, as in the authors' code.
     """
     return inverse_variation([loss_gradients(network, part).gradients for part in split(batch, batches)])
 
