@@ -246,7 +246,8 @@ class _Walk:
         return nodes[OUTPUT] if OUTPUT in nodes else torch.zeros_like(x)
 
 
-@functools.lru_cache(maxsize=2)
+# as many seeds as `network.draw` keeps, in both precisions
+@functools.lru_cache(maxsize=20)
 def draw_weights(
     seed: int, *, C: int, N: int, num_classes: int, dtype: torch.dtype, device: str
 ) -> Mapping[Position, Tensor]:

@@ -172,8 +172,9 @@ def positions(network: Network) -> Iterator[tuple[Position, Tensor, int]]:
         yield (last, number, 1), parameter, classifier.in_features
 
 
-# A space draws 189 distinct arrays at N=5: 180 for the edges, 9 for stem, reductions and classifier (7 MB at C=16)
-@functools.lru_cache(maxsize=256)
+# Of a seed, the space draws 189 distinct arrays at N=5: 180 for the edges, 9 for stem, reductions and classifier (7 MB
+# at C=16). Kept are those of ten seeds, as searches by a mean over seeds go from one to the next with every network.
+@functools.lru_cache(maxsize=2048)
 def draw(seed: int, position: Position, shape: tuple[int, ...], fan_in: int) -> Tensor:
     """Draw one parameter: float32, uniform on ±1/sqrt(fan_in), by seed and position alone."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=position))

@@ -5,24 +5,23 @@ and not before, so that whoever only reads scores never waits for it.
 """
 
 import ctypes
-import dataclasses
 import functools
+import inspect
 import platform
+import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas_exp.arguments import find, keywords
 from nas_exp.blueprint import Blueprint
-from nas_exp.config import Config, Metric
+from nas_exp.config import Metric
 from nas_exp.devices import computing_seconds, resolve
 from nas_exp.errors import InputError
-from nas_exp.images import MiniBatch, load_images, mini_batch
-from nas_exp.score_table import ScoreTable, shipped_identity
-from nas_exp.space import TopologySpace, spec_of_index
+from nas_exp.images import MiniBatch
+from nas_exp.space import spec_of_index
 
 if TYPE_CHECKING:
     from nas_exp.metrics import Batch
@@ -43,139 +42,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Scored:
-    """One result: the score of an architecture and the seconds that it took."""
+    """One result: the score of an architecture and the seconds that it took, as `computing_seconds` counts them."""
 
     arch_index: int
     score: float
     seconds: float
-
-
-class ImagesMissingError(InputError):
-    """A metric needs images, there is no folder of them, and no shipped table to do without."""
-
-
-def plan(config: Config, *, read: Callable[[Config], MiniBatch] | None = None) -> tuple[ScoreTable, Work | None]:
-    """Return the score table that a configuration means, and how to compute what it lacks.
-
-    The work is None when the metric needs images and none are at hand: then the table is the shipped one, if any.
-
-    Args:
-        config: the configuration.
-        read: stands for `read_mini_batch`.
-
-    Raises:
-        InputError: the metric is many or not computed at all, the images cannot be read, or there are none and no
-            shipped table to do without them.
-    """
-    metric, dataset = config.metric, config.dataset
-    if metric.members:
-        raise stands_for_several(metric)
-    if metric.input == "benchmark":
-        raise InputError(f"metric={metric.name}: comes from the benchmark; there is nothing to compute")
-    identity: dict[str, Any] = {
-        "space": TopologySpace.name,
-        "dataset": dataset.name,
-        "image_size": dataset.image_size,
-        "num_classes": dataset.num_classes,
-        "network": dataclasses.asdict(config.network),
-        "metric": metric.name if metric.same_as is None else metric.same_as.rpartition(".")[2],
-        "function": metric.same_as or metric.target,
-        "arguments": metric.arguments,
-        "input": metric.input,
-        "computed_on": metric.network,
-        "dtype": metric.dtype,
-        "seed": metric.seed,
-        "version": metric.version,
-    }
-    images = None
-    if metric.input == "images":
-        identity |= {"batch_size": metric.batch_size, "mean": list(dataset.mean), "std": list(dataset.std)}
-        if dataset.root is None:
-            shipped = shipped_identity(identity)
-            if shipped is None:
-                raise ImagesMissingError(
-                    f"dataset.root=null: metric={metric.name} needs images of {dataset.name} and no shipped table has "
-                    "these parameters; expected the folder that holds the images"
-                )
-            return ScoreTable(config.scores, shipped), None
-        images = (read or read_mini_batch)(config)
-        identity["images"] = images.digest
-    size = {**dataclasses.asdict(config.network), "num_classes": dataset.num_classes}
-    return ScoreTable(config.scores, identity), Work(metric, size, dataset.image_size, images, config.device)
-
-
-def stands_for_several(metric: Metric) -> InputError:
-    """Return the error that a metric is none that gives scores of its own."""
-    return InputError(
-        f"{metric.key}={metric.name}: stands for several metrics and gives no scores of its own; "
-        f"expected one of them, as {metric.key}={metric.members[0].name}"
-    )
-
-
-def plan_all(config: Config) -> list[tuple[ScoreTable, Work | None]]:
-    """Return what `plan` does for each metric that a configuration means, and each score table once.
-
-    Raises:
-        InputError: as `plan` does.
-    """
-    batches: dict[tuple[int | None, int | None], MiniBatch] = {}
-
-    def read(member: Config) -> MiniBatch:
-        key = member.metric.batch_size, member.metric.seed
-        if key not in batches:
-            batches[key] = read_mini_batch(member)
-        return batches[key]
-
-    plans = [plan(part, read=read) for part in config.of_computed()]
-    return list({table.folder: (table, work) for table, work in reversed(plans)}.values())[::-1]
-
-
-def read_mini_batch(config: Config) -> MiniBatch:
-    """Read the mini-batch that a configuration with `dataset.root` and an image metric means."""
-    dataset, metric = config.dataset, config.metric
-    assert dataset.root is not None
-    assert metric.batch_size is not None
-    assert metric.seed is not None
-    images = load_images(
-        Path(dataset.root), name=dataset.name, num_classes=dataset.num_classes, image_size=dataset.image_size
-    )
-    return mini_batch(images, size=metric.batch_size, seed=metric.seed, mean=dataset.mean, std=dataset.std)
-
-
-def forecast(
-    tables: Sequence[ScoreTable], works: Sequence[Work], arch_index: Sequence[Sequence[int]], *, n_jobs: int
-) -> tuple[int, float | None]:
-    """Return how many networks have to be computed for some architectures, and how many seconds that should take.
-
-    The seconds are those of like networks, computed before or shipped; None where there are none. Of works that share
-    a pass, which each of them counts in full, the longest counts.
-
-    Args:
-        tables: those of the works.
-        works: metrics and what they see.
-        arch_index: for each work, what it is to score.
-        n_jobs: processes.
-    """
-    import joblib
-
-    networks: set[int] = set()
-    longest: dict[object, float] = {}
-    for number, (table, work, archs) in enumerate(zip(tables, works, arch_index, strict=True)):
-        if not archs:
-            continue
-        groups = equal_networks(work.metric, archs)
-        networks.update(groups)
-        seconds = table.expected_seconds()
-        found = seconds[list(groups)]
-        if np.isnan(found).all():
-            found = seconds
-        expected = np.nan if np.isnan(found).all() else float(np.nanmean(found)) * len(groups)
-        key = _sharing(work, with_pass=True) or number
-        longest[key] = float(np.maximum(longest.get(key, 0.0), expected))  # NaN wins
-    total = sum(longest.values())
-    if np.isnan(total):
-        return len(networks), None
-    return len(networks), total / max(1, min(joblib.effective_n_jobs(n_jobs), len(networks)))
 
 
 def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[list[Scored]]:
@@ -200,8 +71,8 @@ def compute_together(
 ) -> Iterator[list[list[Scored]]]:
     """Score architectures by several metrics and yield results, a chunk at a time, a list for each metric.
 
-    Metrics that say from which pass they are computed share it. Each counts with the time that it would have taken
-    alone: all of the pass that it needs, whoever else needed it, and its own computation from that.
+    Metrics that say from which pass they are computed share it. Each counts with about the time that it would have
+    taken alone: all of the pass that it needs, whoever else needed it, and its own computation from that.
 
     Args:
         works: the metrics and what they see, as `compute` takes one.
@@ -358,32 +229,57 @@ class _Prepared:
     """On the device; works with equal mini-batches have the same object."""
     dtype: Any
     sharing: tuple[object, ...] | None
-    """As `_sharing` finds it."""
+    """As `sharing` finds it."""
 
 
-@functools.lru_cache(maxsize=1)
+# a search by several metrics goes from one to the next with every network
+@functools.lru_cache(maxsize=8)
 def _prepare(handle: _Works) -> list[_Prepared]:
     """Do once what all architectures of a chunk share: functions, their input on the device, the thread count."""
     import torch
 
     # One thread a process: parallelism is over architectures, and a score must not depend on the number of cores.
     torch.set_num_threads(1)
+    # A GPU would round the inputs of convolutions to 10 bits, and differ from one time to the next.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
     _keep_freed_memory()
     batches: dict[object, Batch] = {}
     prepared = []
     for work in handle.works:
         metric = work.metric
         function = find(metric.target, f"{metric.key}._target_", given=("network", "batch"))
+        _check_form(function, metric)
         arguments = keywords(function, metric.arguments, metric.key)
         key = getattr(work.images, "digest", None), metric.dtype
         if key not in batches:
             batches[key] = _batch(work)
         dtype = getattr(torch, str(metric.dtype))
-        prepared.append(_Prepared(function, arguments, batches[key], dtype, _sharing(work)))
+        prepared.append(_Prepared(function, arguments, batches[key], dtype, sharing(work)))
     return prepared
 
 
-def _sharing(work: Work, *, with_pass: bool = False) -> tuple[object, ...] | None:
+def _check_form(function: Callable[..., Any], metric: Metric) -> None:
+    """Check that a metric's function takes the form of the network that its configuration gives it, as far as it says.
+
+    Raises:
+        InputError: it does not.
+    """
+    from torch import nn
+
+    from nas_exp.cells import CellNetwork
+    from nas_exp.network import Network
+
+    forms = {"modules": Network, "cells": CellNetwork, "live_cells": CellNetwork, "blueprint": Blueprint}
+    first, *_ = inspect.signature(function, eval_str=True).parameters.values()
+    options = typing.get_args(first.annotation) or (first.annotation,)
+    taken = tuple(option for option in options if option in (nn.Module, *forms.values()))
+    if taken and not issubclass(forms[str(metric.network)], taken):
+        expected = " or ".join(name for name, form in forms.items() if issubclass(form, taken))
+        raise InputError(f"{metric.key}.network={metric.network}: {metric.target} takes {expected}")
+
+
+def sharing(work: Work, *, with_pass: bool = False) -> tuple[object, ...] | None:
     """Return what is equal for works that may share passes on a network; None for one that runs its own.
 
     Args:

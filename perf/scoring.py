@@ -186,10 +186,13 @@ def profile(each: Work, archs: list[int]) -> None:
 
 
 def measure_ours(each: Work, archs: list[int], repeats: int = 1) -> list[float]:
-    """Return milliseconds a network, in this process."""
-    return [
-        1e3 * scored.seconds for _ in range(repeats) for chunk in compute(each, archs, n_jobs=1) for scored in chunk
-    ]
+    """Return milliseconds of wall time a network, in this process."""
+    times = []
+    for arch in archs * repeats:
+        start = time.perf_counter()
+        list(compute(each, [arch], n_jobs=1))
+        times.append(1e3 * (time.perf_counter() - start))
+    return times
 
 
 def measure_pair(workers: ProcessPoolExecutor, each: Work, archs: list[int], repeats: int) -> float:

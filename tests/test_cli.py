@@ -123,6 +123,7 @@ BAD_INPUT = {
     "~algo.name": "algo.name: missing",
     "algo._target_=null": "algo._target_: missing",
     "metric._target_=null": "metric._target_: missing",
+    "metric=zen metric.network=modules algo.N=1": "metric.network=modules: nas_exp.metrics.zen.zen takes cells or",
     "metric.input=benchmark": "metric.input=benchmark: nas_exp.metrics.synflow.synflow does not read a benchmark",
     "metric=val_acc +metric.bogus=1": "metric.bogus: unknown key",
     "dataset.name=svhn": "dataset.name=svhn: benchmark=bundled has cifar10, cifar100, imagenet16-120",

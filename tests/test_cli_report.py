@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nas_exp.planning import plan
 from nas_exp.report.finished import read_sweep
 from nas_exp.report.similarity import similarities
-from nas_exp.scoring import evaluate, plan
+from nas_exp.scoring import evaluate
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import only, rows
 

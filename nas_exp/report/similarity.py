@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from nas_exp.config import Config
 from nas_exp.errors import InputError
+from nas_exp.planning import plan
 from nas_exp.report.finished import FinishedJob, Sweep
 from nas_exp.report.view import datasets_of
-from nas_exp.scoring import Work, evaluate, plan
+from nas_exp.scoring import Work, evaluate
 
 FloatArray = npt.NDArray[np.float64]
 

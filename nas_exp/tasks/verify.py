@@ -9,8 +9,9 @@ import numpy as np
 from nas_exp.arguments import AtLeast
 from nas_exp.config import Config
 from nas_exp.errors import InputError
+from nas_exp.planning import plan
 from nas_exp.progress import progress
-from nas_exp.scoring import compute, plan
+from nas_exp.scoring import compute
 from nas_exp.tasks import Summary
 from nas_exp.tasks.score import select
 
