@@ -165,7 +165,7 @@ def test_combinations_of_members_are_listed_best_first(program: RunProgram, tmp_
 def test_what_cannot_be_combined_is_told_in_a_line(program: RunProgram) -> None:
     for arguments, message in (
         (("metric=relu",), "metric=relu: has no members to combine; expected metric=ensemble"),
-        (("metric=relu", "metric.repeats=2"), "metric=relu: is one metric with several seeds; expected "),
+        (("metric=relu", "metric.repeats=2"), "metric=relu_x2: is one metric, of several seeds; expected "),
         (("metric=suite",), "metric=suite: stands for several metrics"),
         (("metric=ensemble", MEMBERS, "task.accuracy=test_acc"), "task.accuracy=test_acc: benchmark=bundled has none"),
         (("metric=ensemble", MEMBERS, "network.C=4", "dataset.root=null"), "dataset.root=null: metric=relu needs"),

@@ -48,7 +48,7 @@ def run(
         raise stands_for_several(metric)
     names = [member.name for member in metric.members]
     if len(set(names)) < len(names):
-        raise InputError(f"metric={metric.name}: is one metric with several seeds; expected metric=ensemble")
+        raise InputError(f"metric={metric.name}: is one metric, of several seeds; expected metric=ensemble")
     benchmark = config.benchmark.load(config.dataset.name)
     trained = benchmark.val_acc_200 if accuracy == "val_acc" else benchmark.test_acc_200
     if not np.isfinite(trained).any():
