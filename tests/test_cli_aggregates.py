@@ -126,10 +126,6 @@ def test_members_are_repeated_and_share_seeds_and_batches(program: RunProgram, t
         ),
         (("metric=ensemble", "metric.repeats=0"), "metric.repeats=0: expected at least 1"),
         (("metric=synflow", "metric.repeats=2", "metric.seed=x"), "metric.seed=x: expected "),
-        (
-            ("metric=relu", "metric.repeats=2"),
-            "metric=relu: is one metric with several seeds; expected metric=ensemble",
-        ),
         (("metric=suite",), "metric=suite: stands for several metrics and gives no scores of its own"),
         (("metric=ensemble", "task=verify"), "metric=jacob_cov+log_synflow: stands for several metrics"),
     ],
