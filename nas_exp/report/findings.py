@@ -261,14 +261,15 @@ def _sooner(dataset: str, costs: EqualCost) -> Iterator[str]:
         return
     best = max(means, key=lambda search: means[search])
     curve = costs.curves[best]
-    told = []
+    reached: dict[str, list[str]] = {}
     for search, mean in sorted(means.items(), key=lambda item: -item[1]):
-        reached = np.flatnonzero(curve.accuracy.value >= mean)
-        if search != best and len(reached):
-            told.append(f"as {search_label(search)} after {curve.seconds[reached[0]]:,.0f}")
+        at_least = np.flatnonzero(curve.accuracy.value >= mean)
+        if search != best and len(at_least):
+            reached.setdefault(f"{curve.seconds[at_least[0]]:,.0f}", []).append(search_label(search))
+    told = [f"as {', '.join(names)} after {seconds}" for seconds, names in reached.items()]
     yield (
         f"{dataset}: as much as others find within {largest.seconds:,.0f} seconds, {search_label(best)} has found "
-        f"before: {', '.join(told)} seconds."
+        f"before: {'; '.join(told)} seconds."
     )
 
 
@@ -288,7 +289,8 @@ def _versus(evidence: Evidence, dataset: str, a: Search, b: Search) -> str | Non
 
 def _difference(found: Comparison) -> str:
     p = "p < 0.001" if found.p_holm < 0.001 else f"p = {found.p_holm:.3f}"
-    return f"a median difference of {found.median_difference:+.2f} points, P = {found.superiority:.2f}, {p}"
+    difference = round(found.median_difference, 2) + 0.0  # no minus before a zero
+    return f"a median difference of {difference:+.2f} points, P = {found.superiority:.2f}, {p}"
 
 
 def _text(interval: Interval) -> str:
