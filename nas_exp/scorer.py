@@ -77,9 +77,10 @@ class Scorer:
     def _compute(self, missing: Sequence[int]) -> None:
         start = time.perf_counter()
         if self._live is None:
+            known = len(self._values) - self._values.count(None)
             raise InputError(
-                "dataset.root=null: the score table lacks some architectures and its metric needs images; "
-                "expected the folder that holds them"
+                f"dataset.root=null: there are {known:,} scores of {len(self._values):,} architectures, and the metric "
+                "needs images for more; expected the folder that holds them"
             )
         if (scores := self._live.read()) is not None:
             self._learn(scores)

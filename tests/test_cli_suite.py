@@ -117,7 +117,7 @@ def test_shipped_tables_need_no_images(program: RunProgram, tmp_path: Path) -> N
     done = program("task=score", "metric=suite", "metric.members=[relu,synflow]", "task.archs=[9,15000]", "name=s")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "outputs/s/summary.json").read_text())["scored"] == 4
-    done = program("task=score", "metric=suite", "metric.members=[snip]", "task.archs=[9]")
+    done = program("task=score", "metric=suite", "metric.members=[snip]", "metric.batch_size=8", "task.archs=[9]")
     assert done.returncode == 2
     assert "dataset.root=null: metric=snip needs images of cifar10" in done.stderr
 

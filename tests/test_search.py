@@ -10,6 +10,7 @@ import pytest
 
 from nas_exp.algos import Trajectory, rea
 from nas_exp.benchmarks import Benchmark
+from nas_exp.errors import InputError
 from nas_exp.results import summarise, write_runs
 from nas_exp.score_table import Scores
 from nas_exp.scorer import Scorer
@@ -34,6 +35,13 @@ def test_accuracies_are_those_of_the_incumbent_after_200_epochs() -> None:
     np.testing.assert_array_equal(run.val_acc, BENCHMARK.val_acc_200[[5, 5, 9]])
     np.testing.assert_array_equal(run.test_acc, BENCHMARK.test_acc_200[[5, 5, 9]])
     assert run.best_score == 9
+
+
+def test_a_score_that_is_not_there_and_cannot_be_computed_is_told() -> None:
+    scorer = Scorer(Scores(np.arange(SIZE) % 4 == 1, SCORES.score, SCORES.seconds))
+    assert list(scorer([5, 9])) == SCORES.score[[5, 9]].tolist()
+    with pytest.raises(InputError, match="there are 3,906 scores of 15,625 architectures, and the metric needs images"):
+        scorer([5, 6])
 
 
 def test_cost_is_the_sum_of_what_the_scores_took_and_the_own_time() -> None:
