@@ -43,6 +43,23 @@ def test_scores_do_not_depend_on_processes_order_or_parts(program: RunProgram, t
         assert scores_of(tmp_path / other) == whole
 
 
+def test_a_larger_sample_has_all_of_a_smaller_one(program: RunProgram, tmp_path: Path) -> None:
+    known = []
+    for size in (20, 30):
+        done = program("task=score", "metric=num_layers", *SMALL, f"task.sample={size}", f"name={size}")
+        assert done.returncode == 0, done.stderr
+        summary = json.loads((tmp_path / f"outputs/{size}/summary.json").read_text())
+        known.append(scores_of(tmp_path / "data").keys())
+        assert (summary["selected"], summary["computed"]) == (size, size - len(known[0]) * (size == 30))
+    small, large = known
+    assert (len(small), len(large)) == (20, 30)
+    assert small < large
+    assert max(large) > 10_000  # of the whole space
+    # another seed, another sample
+    assert program("task=score", "metric=num_layers", *SMALL, "task.sample=20", "seed=1").returncode == 0
+    assert len(scores_of(tmp_path / "data")) > 40
+
+
 def start(tmp_path: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     """Start `python run.py …` without waiting for it, as the leader of a process group of its own."""
     return subprocess.Popen(

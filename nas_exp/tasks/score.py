@@ -31,6 +31,7 @@ def run(
     *,
     archs: list[int] | None,
     limit: Annotated[int | None, AtLeast(1)],
+    sample: Annotated[int | None, AtLeast(1)],
     shard: Annotated[int | None, AtLeast(0)],
     shards: Annotated[int | None, AtLeast(1)],
 ) -> Summary:
@@ -45,13 +46,14 @@ def run(
         folder: the job's folder.
         archs: score only these, given as `arch_index`.
         limit: score only the first so many of them.
+        sample: score only so many of them, drawn by `config.seed`; a larger sample has all of a smaller one.
         shard: score only every `shards`-th of their different networks, starting at this one.
         shards: see `shard`.
 
     Raises:
         InputError: the selection is wrong, or the images that the metric needs are not there.
     """
-    fillings = _fillings(config, archs=archs, limit=limit, shard=shard, shards=shards)
+    fillings = _fillings(config, archs=archs, limit=limit, sample=sample, shard=shard, shards=shards)
     selected = fillings[0].selected
     asked, lacking = len(selected) * len(fillings), sum(len(each.missing) for each in fillings)
     log.info("%d of %d scores are there, %d to compute", asked - lacking, asked, lacking)
@@ -84,11 +86,21 @@ class _Filling:
 
 
 def _fillings(
-    config: Config, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
+    config: Config,
+    *,
+    archs: list[int] | None,
+    limit: int | None,
+    sample: int | None,
+    shard: int | None,
+    shards: int | None,
 ) -> list[_Filling]:
     plans = plan_all(config)
     metrics = [part.metric for part in config.of_computed()]
-    selected = _selected(metrics, archs=archs, limit=limit, shard=shard, shards=shards)
+    selected = select(archs)[:limit]
+    if sample is not None:
+        drawn = np.random.default_rng(config.seed).permutation(len(selected))[:sample]
+        selected = [selected[place] for place in sorted(drawn.tolist())]
+    selected = _of_shard(metrics, selected, shard=shard, shards=shards)
     return [_Filling(table, work, selected, _missing(table, selected)) for table, work in plans]
 
 
@@ -123,10 +135,16 @@ def _fill(fillings: list[_Filling], config: Config) -> None:
 
 
 def expected_seconds(
-    config: Config, *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
+    config: Config,
+    *,
+    archs: list[int] | None,
+    limit: int | None,
+    sample: int | None,
+    shard: int | None,
+    shards: int | None,
 ) -> float | None:
     """Return how long the scores should take that the table lacks; None if nothing says. Arguments are `run`'s."""
-    fillings = _fillings(config, archs=archs, limit=limit, shard=shard, shards=shards)
+    fillings = _fillings(config, archs=archs, limit=limit, sample=sample, shard=shard, shards=shards)
     lacking = [(each.table, each.work, each.missing) for each in fillings if each.work is not None and each.missing]
     if not lacking:
         return 0.0
@@ -150,10 +168,7 @@ def select(archs: list[int] | None) -> list[int]:
     return list(dict.fromkeys(archs))
 
 
-def _selected(
-    metrics: Sequence[Metric], *, archs: list[int] | None, limit: int | None, shard: int | None, shards: int | None
-) -> list[int]:
-    selected = select(archs)[:limit]
+def _of_shard(metrics: Sequence[Metric], selected: list[int], *, shard: int | None, shards: int | None) -> list[int]:
     if shard is None and shards is None:
         return selected
     if shard is None or shards is None:
