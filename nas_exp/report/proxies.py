@@ -58,6 +58,10 @@ class Comparison:
     agreement: FloatArray
     """Spearman's rho between each two of them, over what is known of both: shape (names, names)."""
 
+    def is_of_all(self, proxy: Proxy) -> bool:
+        """Whether a metric has scores of as many architectures as any; others, of fewer, rank others."""
+        return proxy.architectures == max(each.architectures for each in self.proxies)
+
 
 def compare(sweep: RankingSweep) -> tuple[dict[str, Comparison], list[str]]:
     """Compare all metrics of a sweep on every dataset; return that by dataset, and what could not be read.

@@ -1,7 +1,7 @@
 """The figures of how well metrics rank: quality against cost, and which metrics agree."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,11 +92,12 @@ def cost_figure(folder: Path, comparisons: Mapping[str, Comparison], *, accuracy
             "its seconds a network on a logarithmic axis, with a line through those that no other beats."
         ),
         note=(
-            "One point a metric, with its bootstrap 95 % interval; up is better everywhere. Line: the metrics that no "
-            "other beats in both quality and cost. Grey: the correlation between twins, architectures that compute the "
-            "same function and were trained separately, over the space and over the share that they like best "
-            "themselves. Seconds are those of the processor that computed the score tables; val_acc costs what the "
-            "benchmark says that training took."
+            "One point a metric, with its bootstrap 95 % interval; up is better everywhere. Hollow: of fewer "
+            "architectures than others. Line: the metrics that no other of as many architectures beats in both quality "
+            "and cost. Grey: the correlation between twins, architectures that compute the same function "
+            "and were trained separately, over the space and over the share that they like best themselves. "
+            "Seconds are those of the processor that computed the score tables; val_acc costs what the benchmark says "
+            "that training took."
         ),
     )
 
@@ -116,11 +117,13 @@ def _against_cost(axes: "Axes", comparison: Comparison, quality: _Quality) -> No
         found = quality.of(proxy)
         if np.isfinite([found.low, found.high]).all():
             axes.plot([proxy.seconds] * 2, [found.low, found.high], color=colour, alpha=0.5, linewidth=1.2, zorder=2)
-        axes.plot(
+        (point,) = axes.plot(
             proxy.seconds, found.value, marker, color=colour, markersize=4, markeredgecolor="white",
             markeredgewidth=0.4, linestyle="none", label=words, zorder=4,
         )  # fmt: skip
-    front = _front(shown, quality)
+        if not comparison.is_of_all(proxy):
+            point.set(markerfacecolor="white", markeredgecolor=colour, markeredgewidth=0.8, label="_sample")
+    front = _front(comparison, quality)
     axes.step(
         [proxy.seconds for proxy in front], [quality.of(proxy).value for proxy in front], where="post",
         color=COLOURS[2], linewidth=0.9, zorder=3, label="Pareto front",
@@ -135,10 +138,11 @@ def _shown(comparison: Comparison, quality: _Quality) -> list[Proxy]:
     return [proxy for proxy in comparison.proxies if proxy.seconds > 0 and np.isfinite(quality.of(proxy).value)]
 
 
-def _front(proxies: Sequence[Proxy], quality: _Quality) -> list[Proxy]:
+def _front(comparison: Comparison, quality: _Quality) -> list[Proxy]:
     """Return the metrics that no other beats in both quality and cost, cheapest first."""
     from moocore import is_nondominated
 
+    proxies = [proxy for proxy in _shown(comparison, quality) if comparison.is_of_all(proxy)]
     if not proxies:
         return []
     points = np.array([[proxy.seconds, quality.of(proxy).value] for proxy in proxies])
@@ -181,7 +185,7 @@ def _label_points(axes: "Axes", renderer: "RendererBase", comparison: Comparison
     assert axes.figure is not None
     pixels = axes.figure.dpi / 72
     frame = np.array(axes.bbox.get_points())
-    curves = np.concatenate([_along(axes.transData.transform(ends)) for ends in _drawn(proxies, quality)])
+    curves = np.concatenate([_along(axes.transData.transform(ends)) for ends in _drawn(comparison, quality)])
     centres = place_labels(points, sizes, frame, curves, gap=2 * pixels)
     for text, point, centre, size in zip(texts, points, centres, sizes, strict=True):
         text.set_position((centre - point) / pixels)
@@ -191,14 +195,14 @@ def _label_points(axes: "Axes", renderer: "RendererBase", comparison: Comparison
             text.arrow_patch.set_visible(bool(np.hypot(*away) > 5 * pixels))
 
 
-def _drawn(proxies: Sequence[Proxy], quality: _Quality) -> Iterator[FloatArray]:
+def _drawn(comparison: Comparison, quality: _Quality) -> Iterator[FloatArray]:
     """Yield the ends of the straight lines of a panel: shape (2, 2) each."""
-    for proxy in proxies:
+    for proxy in _shown(comparison, quality):
         found = quality.of(proxy)
         if np.isfinite([found.low, found.high]).all():
             yield np.array([[proxy.seconds, found.low], [proxy.seconds, found.high]])
-    front = [(proxy.seconds, quality.of(proxy).value) for proxy in _front(proxies, quality)]
-    yield np.array([front[0], front[0]])
+    front = [(proxy.seconds, quality.of(proxy).value) for proxy in _front(comparison, quality)]
+    yield from (np.array([place, place]) for place in front[:1])
     for (seconds, value), (later, better) in itertools.pairwise(front):
         yield np.array([[seconds, value], [later, value]])
         yield np.array([[later, value], [later, better]])

@@ -6,7 +6,7 @@ import numpy as np
 
 from nas_exp.report.document import Cell, Number, Table
 from nas_exp.report.intervals import Interval
-from nas_exp.report.proxies import Comparison, Proxy
+from nas_exp.report.proxies import Comparison
 from nas_exp.report.view import label
 
 
@@ -14,16 +14,18 @@ def proxy_table(dataset: str, comparison: Comparison, *, accuracy_name: str) -> 
     """Return all that is said of each metric on a dataset, the best ranking first, below what twins reach."""
     proxies, ceiling = comparison.proxies, comparison.ceiling
     columns: dict[str, list[Cell]] = {
-        "ρ": _cells([proxy.rho for proxy in proxies], proxies, ceiling.rho),
-        "τ": _cells([proxy.tau for proxy in proxies], proxies, ceiling.tau),
-        f"ρ {comparison.top}": _cells([proxy.rho_top for proxy in proxies], proxies, ceiling.rho_top),
-        "nDCG@100": _cells([proxy.ndcg for proxy in proxies], proxies, None, digits=3),
-        "precision@100": _cells([proxy.precision for proxy in proxies], proxies, None),
-        "regret": _cells([proxy.regret for proxy in proxies], proxies, None, lower_is_better=True),
+        "ρ": _cells([proxy.rho for proxy in proxies], comparison, ceiling.rho),
+        "τ": _cells([proxy.tau for proxy in proxies], comparison, ceiling.tau),
+        f"ρ {comparison.top}": _cells([proxy.rho_top for proxy in proxies], comparison, ceiling.rho_top),
+        "nDCG@100": _cells([proxy.ndcg for proxy in proxies], comparison, None, digits=3),
+        "precision@100": _cells([proxy.precision for proxy in proxies], comparison, None),
+        "regret": _cells([proxy.regret for proxy in proxies], comparison, None, lower_is_better=True),
         "seconds a network": [None, *(_three_figures(proxy.seconds) for proxy in proxies)],
     }
-    if len({proxy.architectures for proxy in proxies}) > 1:
+    unlike = ""
+    if not all(map(comparison.is_of_all, proxies)):
         columns["architectures"] = [None, *(proxy.architectures for proxy in proxies)]
+        unlike = " Of fewer architectures, 100 are a larger share: nDCG, precision and regret do not compare."
     names: list[Cell] = ["twins", *(proxy.name for proxy in proxies)]
     return Table(
         f"proxies-{dataset}",
@@ -34,24 +36,20 @@ def proxy_table(dataset: str, comparison: Comparison, *, accuracy_name: str) -> 
         "precision@100: the share of them that are among the 100 most accurate. regret: points of accuracy between the "
         "best-scored network and the best. Twins compute the same function and were trained separately: "
         "what a metric reaches that is as good as training an equal network once. Bold: the best of those that do not "
-        "train, among those with the most architectures.",
+        f"train, among those with the most architectures.{unlike}",
     )
 
 
 def _cells(
     values: Sequence[Interval | float],
-    proxies: Sequence[Proxy],
+    comparison: Comparison,
     ceiling: Interval | None,
     *,
     digits: int = 2,
     lower_is_better: bool = False,
 ) -> list[Cell]:
-    """Return a column: that of twins, then a number for each metric; in bold what is best.
-
-    That is of metrics that do not train and of those with the most architectures, as the others rank others.
-    """
-    most = max((proxy.architectures for proxy in proxies), default=0)
-    competes = [proxy.input != "benchmark" and proxy.architectures == most for proxy in proxies]
+    """Return a column: that of twins, then a number for each metric; in bold what is best of what can be."""
+    competes = [proxy.input != "benchmark" and comparison.is_of_all(proxy) for proxy in comparison.proxies]
     intervals = [value if isinstance(value, Interval) else Interval(value, np.nan, np.nan) for value in values]
     sign = -1 if lower_is_better else 1
     compared = [
