@@ -30,7 +30,7 @@ class PassMetric:
         """
         functools.update_wrapper(self, of)
         own = [each for each in inspect.signature(of).parameters.values() if each.kind is each.KEYWORD_ONLY]
-        given = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("network", "batch")]
+        given = [*inspect.signature(run).parameters.values()][:2]  # the network, with the forms it can have; the batch
         self.__signature__ = inspect.Signature([*given, *own])
         self.of, self.run, self.options = of, run, dict(options)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -134,17 +134,9 @@ def _fill(fillings: list[_Filling], config: Config) -> None:
             advance(sum(map(len, chunk)))
 
 
-def expected_seconds(
-    config: Config,
-    *,
-    archs: list[int] | None,
-    limit: int | None,
-    sample: int | None,
-    shard: int | None,
-    shards: int | None,
-) -> float | None:
+def expected_seconds(config: Config, **selection: Any) -> float | None:
     """Return how long the scores should take that the table lacks; None if nothing says. Arguments are `run`'s."""
-    fillings = _fillings(config, archs=archs, limit=limit, sample=sample, shard=shard, shards=shards)
+    fillings = _fillings(config, **selection)
     lacking = [(each.table, each.work, each.missing) for each in fillings if each.work is not None and each.missing]
     if not lacking:
         return 0.0

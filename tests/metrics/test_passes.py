@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import time
 from typing import Any
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from nas_exp.cells import cell_network_of
 from nas_exp.config import Metric
+from nas_exp.errors import InputError
 from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import image_gradients, loss_gradients
 from nas_exp.metrics.hamming_kernel import similarity
@@ -117,6 +119,12 @@ def test_metrics_that_lack_different_architectures_are_scored_on_those() -> None
     found = [[scored.arch_index for chunk in chunks for scored in chunk[number]] for number in (0, 1)]
     assert [sorted(archs) for archs in found] == [[2578, 4112], [4112, 12556]]
     assert len(CALLS) == 3
+
+
+def test_a_metric_takes_the_forms_of_the_network_that_its_pass_takes() -> None:
+    metric = dataclasses.replace(work("first").metric, target="nas_exp.metrics.snip.snip", network="blueprint")
+    with pytest.raises(InputError, match="snip takes modules or cells or live_cells"):
+        list(compute(dataclasses.replace(work("first"), metric=metric), [9], n_jobs=1))
 
 
 def test_a_metric_has_the_name_and_documentation_of_its_function() -> None:
