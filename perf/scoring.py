@@ -3,8 +3,8 @@
 Measures, in one run and on the same random architectures (batch 128, CIFAR-10 shapes): the plain forms of the metrics
 on two threads, our convolutions alone, and ours in one process and in two, one thread each. Prints medians and ratios.
 Then the metrics of `metric=suite`, each alone and all together, on fewer architectures with batches of 64: wall and
-processor time of one thread. Run it on a machine that does nothing else. With --suite it measures that alone, with
---profile it prints instead where the time of one metric goes.
+processor time of one thread. Run it on a machine that does nothing else. With --suite it measures that alone, on a GPU
+with --device cuda; with --profile it prints instead where the time of one metric goes.
 """
 
 import argparse
@@ -61,13 +61,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     parser.add_argument("--profile", choices=PLAIN, help="print where the time of this metric goes, and nothing else")
     parser.add_argument("--suite", action="store_true", help="measure the metrics of metric=suite, and nothing else")
+    parser.add_argument("--device", default="cpu", help="where --suite computes: cpu (default), cuda, cuda:N")
     arguments = parser.parse_args()
+    if arguments.device != "cpu" and not arguments.suite:
+        parser.error("--device is for --suite: the plain forms are measured on the CPU")
     archs = random_architectures(arguments.archs)
     batch = random_batch()
     if arguments.profile:
         profile(work(arguments.profile, batch), archs)
         return
-    suite = measure_suite(archs[:SUITE_ARCHS])
+    suite = measure_suite(archs[:SUITE_ARCHS], arguments.device)
     if arguments.suite:
         report_suite(suite)
         return
@@ -104,7 +107,7 @@ def random_batch(size: int = BATCH_SIZE) -> MiniBatch:
     return MiniBatch(images, rng.integers(0, 10, size), digest=f"random {size}")
 
 
-def work(name: str, batch: MiniBatch) -> Work:
+def work(name: str, batch: MiniBatch, device: str = "cpu") -> Work:
     """Return what scoring with the metric of that name in conf/ means."""
     file = OmegaConf.load(ROOT / "conf/metric" / f"{name}.yaml")
     file.seed = 0
@@ -112,10 +115,10 @@ def work(name: str, batch: MiniBatch) -> Work:
     node["target"] = node.pop("_target_")
     own = {key: node.pop(key) for key in list(node) if key not in {field.name for field in dataclasses.fields(Metric)}}
     metric = Metric(**node, arguments=own)
-    return Work(metric, SIZES, IMAGE_SIZE, batch if metric.input == "images" else None, "cpu")
+    return Work(metric, SIZES, IMAGE_SIZE, batch if metric.input == "images" else None, device)
 
 
-def measure_suite(archs: list[int]) -> list[Row]:
+def measure_suite(archs: list[int], device: str) -> list[Row]:
     """Return seconds a network of each metric of `metric=suite`, alone, and of all together.
 
     Wall time, and the time of the processor, which other work on the machine does not add to. Metrics that ask for more
@@ -129,7 +132,7 @@ def measure_suite(archs: list[int]) -> list[Row]:
         size = min(asked or SUITE_BATCH_SIZE, SUITE_BATCH_SIZE)
         batches.setdefault(size, random_batch(size))
         if name != "naswot":  # which is relu's table
-            works[name] = work(name, batches[size])
+            works[name] = work(name, batches[size], device)
     images = {name: each for name, each in works.items() if each.images is not None}
     rows = []
     together = {"images": [*images.values()], "all": [*works.values()]}

@@ -1,9 +1,9 @@
 """Our metrics against what the field's own code computed for given weights and inputs.
 
-Run `python -m tests.conformance FILE`. The file is a JSON list with one record a network; a record names `spec`,
-`dataset`, `seed`, `batch_size`, `C` and `N`, which determine weights and inputs, and any of the columns below. Each
-metric is computed on both forms of the network, modules and cells, or on those that it takes. Prints the largest
-relative error of each column.
+Run `python -m tests.conformance [--device DEVICE] FILE`. The file is a JSON list with one record a network; a record
+names `spec`, `dataset`, `seed`, `batch_size`, `C` and `N`, which determine weights and inputs, and any of the columns
+below. Each metric is computed on both forms of the network, modules and cells, or on those that it takes. Prints the
+largest relative error of each column.
 Exit code 0: all within 1e-4; 1: not; 2: the file cannot be used.
 """
 
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_exp.cells import CellNetwork, cell_network_of
+from nas_exp.devices import resolve
 from nas_exp.errors import InputError
 from nas_exp.metrics import Batch
 from nas_exp.metrics.epe_nas import epe_nas
@@ -101,24 +102,24 @@ class Outcome:
         self.comparisons += 1
 
 
-def compare(records: Sequence[Record]) -> dict[str, Outcome]:
-    """Return the outcome of every metric that the records hold a golden value of.
+def compare(records: Sequence[Record], *, device: str = "cpu") -> dict[str, Outcome]:
+    """Return the outcome of every metric that the records hold a golden value of, computed on a device.
 
     Raises:
         InputError: a record does not describe a network, or no record holds a golden value.
     """
     outcomes: dict[str, Outcome] = defaultdict(Outcome)
     for number, record in enumerate(records):
-        for metric, error in _errors(number, record):
+        for metric, error in _errors(number, record, device):
             outcomes[metric].add(number, error)
     if not outcomes:
         raise InputError(f"expected one of the columns {', '.join(golden.column for golden in GOLDENS.values())}")
     return {metric: outcomes[metric] for metric in GOLDENS if metric in outcomes}
 
 
-def _errors(number: int, record: Record) -> Iterator[tuple[str, float]]:
+def _errors(number: int, record: Record, device: str) -> Iterator[tuple[str, float]]:
     try:
-        network, inputs = rebuild(record)
+        network, inputs = rebuild(record, device=device)
         for metric, golden in GOLDENS.items():
             if golden.column in record:
                 for form in golden.forms:
@@ -129,7 +130,7 @@ def _errors(number: int, record: Record) -> Iterator[tuple[str, float]]:
         raise InputError(f"record {number}: {error}") from error
 
 
-def rebuild(record: Record) -> tuple[Network, Inputs]:
+def rebuild(record: Record, *, device: str = "cpu") -> tuple[Network, Inputs]:
     """Return a record's network and inputs, in float64, weights and inputs drawn as the record's authors drew them."""
     size, num_classes, seed = IMAGE_SIZE[record["dataset"]], NUM_CLASSES[record["dataset"]], record["seed"]
     network = Network(record["spec"], C=record["C"], N=record["N"], num_classes=num_classes).double()
@@ -140,16 +141,17 @@ def rebuild(record: Record) -> tuple[Network, Inputs]:
                 shape = tuple(layer.weight.shape)
                 layer.weight.copy_(torch.from_numpy(rng.standard_normal(shape) * np.sqrt(2 / math.prod(shape[1:]))))
         network.classifier.bias.copy_(torch.from_numpy(0.1 * rng.standard_normal(num_classes)))
-    data, second = (_draw_batch(seed + n, record["batch_size"], size, num_classes) for n in (1, 2))
+    data, second = (_draw_batch(seed + n, record["batch_size"], size, num_classes, device) for n in (1, 2))
     pair = Batch(torch.cat([data.images, second.images]), torch.cat([data.labels, second.labels]))
-    ones = Batch(torch.ones(1, 3, size, size, dtype=torch.float64), data.labels[:1])
-    return network, Inputs(data, pair, ones)
+    ones = Batch(torch.ones_like(data.images[:1]), data.labels[:1])
+    return network.to(device), Inputs(data, pair, ones)
 
 
-def _draw_batch(seed: int, batch_size: int, size: int, num_classes: int) -> Batch:
+def _draw_batch(seed: int, batch_size: int, size: int, num_classes: int, device: str) -> Batch:
     rng = np.random.RandomState(seed)
     images = torch.from_numpy(rng.standard_normal((batch_size, 3, size, size)))
-    return Batch(images, torch.from_numpy(rng.randint(0, num_classes, (batch_size,)).astype(np.int64)))
+    labels = torch.from_numpy(rng.randint(0, num_classes, (batch_size,)).astype(np.int64))
+    return Batch(images.to(device), labels.to(device))
 
 
 def relative_error(found: float, expected: float) -> float:
@@ -174,14 +176,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Compare, print the table and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description="Metrics against golden values.")
     parser.add_argument("file", help="a JSON list of records")
-    file = parser.parse_args(argv).file
+    parser.add_argument("--device", default="cpu", help="where networks are computed: cpu (default), cuda, cuda:N")
+    arguments = parser.parse_args(argv)
+    file = arguments.file
     torch.set_num_threads(1)
     try:
         with open(file, encoding="utf-8") as stream:
             records = json.load(stream)
         if not isinstance(records, list) or not records:
             raise InputError("expected a JSON list with one record a network")
-        outcomes = compare(records)
+        outcomes = compare(records, device=resolve(arguments.device))
     except OSError as error:
         return _unusable(file, error.strerror or str(error))
     except (ValueError, InputError) as error:

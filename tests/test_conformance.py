@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.conformance import GOLDENS, compare, main, rebuild, relative_error
 
@@ -93,6 +94,15 @@ def test_a_missing_or_broken_file_is_one_line_and_exit_code_2(
         file.write_bytes(content)
     assert main([str(file)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path, [RECORD | {"synflow": 1.0}])
+    assert main(["--device", "cuda", file]) == 2
+    assert capsys.readouterr().err == f"{file}: device=cuda: torch finds no CUDA device here; expected cpu\n"
 
 
 def test_relative_error_treats_equal_non_finite_values_as_equal() -> None:

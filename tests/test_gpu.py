@@ -1,0 +1,50 @@
+"""A GPU gives the scores that a CPU does. Without one, nothing here runs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nas_exp.notebook import configure
+from nas_exp.planning import plan
+from nas_exp.scoring import compute
+from tests import conformance
+from tests.job_files import SMALL
+
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    # torch says so of the first backward pass of a process if that begins with a matrix product
+    pytest.mark.filterwarnings("ignore:Attempting to run cuBLAS"),
+]
+
+METRICS = [member.name for member in configure("task=score", "metric=suite").metric.members]
+ARCHS = [0, 9, 2578, 4112, 7500, 11953, 12556, 15624]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "cifar10.npz", images=drawn, labels=rng.integers(0, 3, 24))
+    return tmp_path
+
+
+def scores(metric: str, *overrides: str) -> dict[int, float]:
+    _, work = plan(configure("task=score", f"metric={metric}", *SMALL, *overrides))
+    assert work is not None
+    return {scored.arch_index: scored.score for chunk in compute(work, ARCHS, n_jobs=1) for scored in chunk}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_scores_are_those_of_a_cpu(metric: str, images: Path) -> None:
+    own = ["metric.dtype=float64", f"dataset.root={images}"]
+    if configure(f"metric={metric}").metric.input == "images":
+        own.append("metric.batch_size=8")
+    found, expected = (scores(metric, *own, f"device={device}") for device in ("cuda", "cpu"))
+    assert found == pytest.approx(expected, rel=1e-6, nan_ok=True)
+    assert len(set(expected.values())) > 1
+
+
+def test_metrics_equal_the_goldens(test_data: Path) -> None:
+    assert conformance.main(["--device", "cuda", str(test_data / "goldens" / "proxies.json")]) == 0
