@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import sys
 import traceback
 import warnings
@@ -30,7 +31,11 @@ from nas_exp.tasks import Summary
 log = logging.getLogger(__name__)
 
 FAILED, BAD_INPUT = 1, 2
-INTERRUPTED = 130  # as shells count it
+INTERRUPTED, TERMINATED = 130, 143  # as shells count them
+
+
+class _Terminated(KeyboardInterrupt):
+    """`kill` or a batch system has asked the process to end, which ends everything as Ctrl-C does."""
 
 
 def run_job(node: DictConfig) -> None:
@@ -67,10 +72,12 @@ def run_job(node: DictConfig) -> None:
 
 
 def run_program(main: Callable[[], None]) -> int:
-    """Run Hydra's main function and return the exit code: 0, 1 (jobs failed), 2 (bad input) or 130 (Ctrl-C).
+    """Run Hydra's main function and return the exit code.
 
-    Bad input is told in one line. With HYDRA_FULL_ERROR=1 in the environment it raises instead, as Hydra's users know.
+    It is 0, 1 (jobs failed), 2 (bad input), 130 (Ctrl-C) or 143 (SIGTERM). Bad input is told in one line. With
+    HYDRA_FULL_ERROR=1 in the environment it raises instead, as Hydra's users know.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     register_schema()
     # conf/hydra/launcher/ has settings for launchers that bring a schema of the same name, as is meant
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/.*' is validated against ConfigStore schema")
@@ -85,9 +92,10 @@ def run_program(main: Callable[[], None]) -> int:
         main()
     except JobsFailedError:
         return FAILED
-    except KeyboardInterrupt:
-        _complain("interrupted; the scores that were computed are kept")
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        told, code = ("terminated", TERMINATED) if isinstance(error, _Terminated) else ("interrupted", INTERRUPTED)
+        _complain(f"{told}; the scores that were computed are kept")
+        return code
     except BrokenPipeError:
         # whoever read our output has gone; the interpreter would complain once more when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -103,6 +111,11 @@ def run_program(main: Callable[[], None]) -> int:
             raise
         return BAD_INPUT
     return 0
+
+
+def _terminate(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+    raise _Terminated
 
 
 def _checked(node: DictConfig, folder: Path) -> Config:

@@ -60,13 +60,13 @@ def test_a_larger_sample_has_all_of_a_smaller_one(program: RunProgram, tmp_path:
     assert len(scores_of(tmp_path / "data")) > 40
 
 
-def start(tmp_path: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+def start(tmp_path: Path, *arguments: str, stderr: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
     """Start `python run.py …` without waiting for it, as the leader of a process group of its own."""
     return subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), *arguments],
         cwd=tmp_path,
         env={**os.environ, "NAS_EXP_DATA": str(tmp_path / "data")},
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
@@ -94,6 +94,32 @@ def test_a_scoring_that_is_killed_again_and_again_ends_the_same(program: RunProg
     done = program(*part, "n_jobs=2", NAS_EXP_DATA=str(tmp_path / "undisturbed"))
     assert done.returncode == 0, done.stderr
     assert scores_of(tmp_path / "data") == scores_of(tmp_path / "undisturbed")
+
+
+def test_a_scoring_that_is_asked_to_end_keeps_all_that_it_has_and_leaves_no_process(tmp_path: Path) -> None:
+    part = ("task=score", "task.shard=0", "task.shards=4", "network.C=8", "network.N=3")
+    process = start(tmp_path, *part, "n_jobs=2", stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and not known(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    before = known(tmp_path)
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert told.decode().splitlines()[-1] == "error: terminated; the scores that were computed are kept"
+    assert known(tmp_path) >= before > 0
+    while is_alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(process.pid)
+
+
+def is_alive(group: int) -> bool:
+    """Whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def known(tmp_path: Path) -> int:

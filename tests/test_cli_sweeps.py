@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from nas_exp.locks import alone
 from nas_exp.report.finished import read_sweep
 from tests.conftest import ROOT, RunProgram
@@ -216,7 +218,10 @@ def test_flags_may_stand_anywhere(program: RunProgram, tmp_path: Path) -> None:
     assert len(rows(tmp_path / "multirun_sweeps/flag/results.csv")) == 2
 
 
-def test_an_interrupted_sweep_still_closes(program: RunProgram, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code", "told"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_an_interrupted_sweep_still_closes(tmp_path: Path, sent: signal.Signals, code: int, told: str) -> None:
     (tmp_path / "slow.py").write_text(
         "import time\ndef search(score, space, rng, *, N: int):\n    time.sleep(300)\n", encoding="utf-8"
     )
@@ -235,11 +240,11 @@ def test_an_interrupted_sweep_still_closes(program: RunProgram, tmp_path: Path) 
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("multirun_sweeps/cut/algo=rs*/summary.json")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "1 of 2 jobs finished" in stdout
-    assert "error: interrupted" in stderr
+    assert f"error: {told}" in stderr
     assert len(rows(tmp_path / "multirun_sweeps/cut/results.csv")) == 1
 
 
