@@ -44,6 +44,15 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def drawn_images(tmp_path: Path) -> Path:
+    """A folder, the test's own, with CIFAR-10's file of 24 random images of three classes."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "cifar10.npz", images=images, labels=rng.integers(0, 3, 24))
+    return tmp_path
+
+
+@pytest.fixture
 def program(tmp_path: Path) -> RunProgram:
     """`python run.py …` in a folder of its own, with tables of its own; returns the finished process."""
 

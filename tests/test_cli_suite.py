@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from nas_exp.parquet import read_columns
@@ -54,14 +53,8 @@ class Score:
 
 
 @pytest.fixture
-def score(program: RunProgram, tmp_path: Path) -> Score:
-    rng = np.random.default_rng(0)
-    np.savez(
-        tmp_path / "cifar10.npz",
-        images=rng.integers(0, 256, (24, 32, 32, 3), dtype=np.uint8),
-        labels=rng.integers(0, 3, 24),
-    )
-    return Score(program, tmp_path)
+def score(program: RunProgram, drawn_images: Path) -> Score:
+    return Score(program, drawn_images)
 
 
 def test_fills_the_tables_that_its_members_fill_alone(score: Score) -> None:

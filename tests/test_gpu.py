@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from nas_exp.notebook import configure
 from nas_exp.planning import plan
 from nas_exp.scoring import compute
 from tests import conformance
+from tests.conftest import ROOT
 from tests.job_files import SMALL
 
 pytestmark = [
@@ -18,16 +19,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Attempting to run cuBLAS"),
 ]
 
-METRICS = [member.name for member in configure("task=score", "metric=suite").metric.members]
+METRICS = OmegaConf.load(ROOT / "conf/metric/suite.yaml").members
 ARCHS = [0, 9, 2578, 4112, 7500, 11953, 12556, 15624]
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
-    np.savez(tmp_path / "cifar10.npz", images=drawn, labels=rng.integers(0, 3, 24))
-    return tmp_path
 
 
 def scores(metric: str, *overrides: str) -> dict[int, float]:
@@ -37,8 +30,8 @@ def scores(metric: str, *overrides: str) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_scores_are_those_of_a_cpu(metric: str, images: Path) -> None:
-    own = ["metric.dtype=float64", f"dataset.root={images}"]
+def test_scores_are_those_of_a_cpu(metric: str, drawn_images: Path) -> None:
+    own = ["metric.dtype=float64", f"dataset.root={drawn_images}"]
     if configure(f"metric={metric}").metric.input == "images":
         own.append("metric.batch_size=8")
     found, expected = (scores(metric, *own, f"device={device}") for device in ("cuda", "cpu"))
