@@ -4,7 +4,8 @@ Measures, in one run and on the same random architectures (batch 128, CIFAR-10 s
 on two threads, our convolutions alone, and ours in one process and in two, one thread each. Prints medians and ratios.
 Then the metrics of `metric=suite`, each alone and all together, on fewer architectures with batches of 64: wall and
 processor time of one thread. Run it on a machine that does nothing else. With --suite it measures that alone, on a GPU
-with --device cuda; with --profile it prints instead where the time of one metric goes.
+with --device cuda, in several processes at once with --n-jobs; with --profile it prints instead where the time of one
+metric goes.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import platform
 import resource
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -62,17 +64,24 @@ def main() -> None:
     parser.add_argument("--profile", choices=PLAIN, help="print where the time of this metric goes, and nothing else")
     parser.add_argument("--suite", action="store_true", help="measure the metrics of metric=suite, and nothing else")
     parser.add_argument("--device", default="cpu", help="where --suite computes: cpu (default), cuda, cuda:N")
+    parser.add_argument("--n-jobs", type=int, nargs="+", default=[], help="of --suite: in so many processes, too")
     arguments = parser.parse_args()
     if arguments.device != "cpu" and not arguments.suite:
         parser.error("--device is for --suite: the plain forms are measured on the CPU")
+    if arguments.n_jobs and not arguments.suite:
+        parser.error("--n-jobs is for --suite: the others are measured in one process and in two")
     archs = random_architectures(arguments.archs)
     batch = random_batch()
     if arguments.profile:
         profile(work(arguments.profile, batch), archs)
         return
-    suite = measure_suite(archs[:SUITE_ARCHS], arguments.device)
+    works = suite_works(arguments.device)
+    suite = measure_suite(works, archs[:SUITE_ARCHS])
     if arguments.suite:
         report_suite(suite)
+        for n_jobs in arguments.n_jobs:
+            seconds = measure_at_once([*works.values()], archs[:SUITE_ARCHS], n_jobs)
+            print(f"{f'all, n_jobs={n_jobs}':<20} {seconds:6.3f} s")
         return
     ours = {metric: work(metric, batch) for metric in PLAIN}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
@@ -118,11 +127,11 @@ def work(name: str, batch: MiniBatch, device: str = "cpu") -> Work:
     return Work(metric, SIZES, IMAGE_SIZE, batch if metric.input == "images" else None, device)
 
 
-def measure_suite(archs: list[int], device: str) -> list[Row]:
-    """Return seconds a network of each metric of `metric=suite`, alone, and of all together.
+def suite_works(device: str) -> dict[str, Work]:
+    """Return what scoring with each metric of `metric=suite` means, by its name.
 
-    Wall time, and the time of the processor, which other work on the machine does not add to. Metrics that ask for more
-    images than SUITE_BATCH_SIZE get as many, so that all of the larger ones can share their passes.
+    Metrics that ask for more images than SUITE_BATCH_SIZE get as many, so that all of the larger ones can share their
+    passes.
     """
     members: Any = OmegaConf.load(ROOT / "conf/metric/suite.yaml").members
     batches: dict[int, MiniBatch] = {}
@@ -133,6 +142,14 @@ def measure_suite(archs: list[int], device: str) -> list[Row]:
         batches.setdefault(size, random_batch(size))
         if name != "naswot":  # which is relu's table
             works[name] = work(name, batches[size], device)
+    return works
+
+
+def measure_suite(works: dict[str, Work], archs: list[int]) -> list[Row]:
+    """Return seconds a network of each metric, alone, and of all together.
+
+    Wall time, and the time of the processor, which other work on the machine does not add to.
+    """
     images = {name: each for name, each in works.items() if each.images is not None}
     rows = []
     together = {"images": [*images.values()], "all": [*works.values()]}
@@ -156,6 +173,27 @@ def report_suite(rows: list[Row]) -> None:
     distinct = len(np.unique(first_equal()))
     of_space = rows[-1]["seconds"] * distinct / SIZE
     print(f"{distinct} of the space's {SIZE} networks are different: {of_space:.2f} s a network of a whole table")
+
+
+def measure_at_once(works: list[Work], archs: list[int], n_jobs: int) -> float:
+    """Return seconds of wall time a network when as many processes score architectures by all metrics at once."""
+    context = get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(n_jobs, mp_context=context) as workers:
+        ready = manager.Barrier(n_jobs)
+        # each in another order, so that they do not do the same thing at the same moment
+        lists = [archs[first % len(archs) :] + archs[: first % len(archs)] for first in range(n_jobs)]
+        done = [workers.submit(score_when_all_are_ready, works, part, ready) for part in lists]
+        return max(each.result() for each in done) / (n_jobs * len(archs))
+
+
+def score_when_all_are_ready(works: list[Work], archs: list[int], ready: threading.Barrier) -> float:
+    """Warm up, wait for the other processes, and return the seconds that scoring takes."""
+    warm_up_together(works)
+    ready.wait()
+    start = time.perf_counter()
+    for _ in compute_together(works, [archs] * len(works), n_jobs=1):
+        pass
+    return time.perf_counter() - start
 
 
 def warm_up_together(works: list[Work]) -> None:
