@@ -178,7 +178,9 @@ def report_suite(rows: list[Row]) -> None:
 def measure_at_once(works: list[Work], archs: list[int], n_jobs: int) -> float:
     """Return seconds of wall time a network when as many processes score architectures by all metrics at once."""
     context = get_context("spawn")
-    with context.Manager() as manager, ProcessPoolExecutor(n_jobs, mp_context=context) as workers:
+    # a process that fails to warm up ends the others, which would wait for it
+    workers = ProcessPoolExecutor(n_jobs, mp_context=context, initializer=warm_up_together, initargs=(works,))
+    with context.Manager() as manager, workers:
         ready = manager.Barrier(n_jobs)
         # each in another order, so that they do not do the same thing at the same moment
         lists = [archs[first % len(archs) :] + archs[: first % len(archs)] for first in range(n_jobs)]
@@ -187,12 +189,10 @@ def measure_at_once(works: list[Work], archs: list[int], n_jobs: int) -> float:
 
 
 def score_when_all_are_ready(works: list[Work], archs: list[int], ready: threading.Barrier) -> float:
-    """Warm up, wait for the other processes, and return the seconds that scoring takes."""
-    warm_up_together(works)
+    """Wait for the other processes, and return the seconds that scoring takes."""
     ready.wait()
     start = time.perf_counter()
-    for _ in compute_together(works, [archs] * len(works), n_jobs=1):
-        pass
+    list(compute_together(works, [archs] * len(works), n_jobs=1))
     return time.perf_counter() - start
 
 
