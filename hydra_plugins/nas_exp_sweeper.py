@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
 
-    from nas_exp.config import Config
-    from nas_exp.sweeps import Job, State
+    from nas_exp.config.check import Config
+    from nas_exp.sweeps.jobs import Job, State
 
 
 class GridSweeper(BasicSweeper):
@@ -38,11 +38,11 @@ class GridSweeper(BasicSweeper):
             JobsFailedError: not all of them finished.
             InputError: a combination is wrong; nothing was run.
         """
-        from nas_exp.atomic import replacing
-        from nas_exp.launching import run_jobs
-        from nas_exp.locks import alone
-        from nas_exp.report.sweep import close, list_jobs
-        from nas_exp.sweeps import open_sweep, to_run
+        from nas_exp.storage.files import replacing
+        from nas_exp.storage.locks import alone
+        from nas_exp.sweeps.closing import close, list_jobs
+        from nas_exp.sweeps.jobs import open_sweep, to_run
+        from nas_exp.sweeps.launch import run_jobs
 
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
@@ -62,8 +62,8 @@ class GridSweeper(BasicSweeper):
 
     def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":
         """Return all jobs, checked, and those that lack what they need, each with the reason."""
-        from nas_exp.config import check
-        from nas_exp.sweeps import combine, plan
+        from nas_exp.config.check import check
+        from nas_exp.sweeps.jobs import combine, plan
         from nas_exp.tasks import lacking
 
         assert self.hydra_context is not None
@@ -79,7 +79,7 @@ class GridSweeper(BasicSweeper):
         return {job: config for job, config in configs.items() if job not in skipped}, skipped
 
     def _states(self, hashes: "Mapping[Job, str]") -> "dict[Job, State]":
-        from nas_exp.sweeps import state
+        from nas_exp.sweeps.jobs import state
 
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)

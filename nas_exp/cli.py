@@ -16,16 +16,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import nas_exp
-from nas_exp.atomic import replacing, write_json
-from nas_exp.config import RERUN, Config, check
-from nas_exp.digests import sealed
+from nas_exp.config.check import RERUN, Config, check
+from nas_exp.config.hydra_errors import is_about_arguments, one_line
+from nas_exp.config.members import with_members
+from nas_exp.config.schema import register_schema
 from nas_exp.errors import InputError, about_file, is_about_files, raised_in
-from nas_exp.hydra_errors import is_about_arguments, one_line
-from nas_exp.locks import in_turn
-from nas_exp.members import with_members
 from nas_exp.report.table import print_table
-from nas_exp.schema import register_schema
-from nas_exp.sweeps import ERROR, STARTED, SUMMARY, JobsFailedError, State, result_files, state
+from nas_exp.storage.files import replacing, write_json
+from nas_exp.storage.locks import in_turn
+from nas_exp.storage.seals import sealed
+from nas_exp.sweeps.jobs import ERROR, STARTED, SUMMARY, JobsFailedError, State, result_files, state
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)

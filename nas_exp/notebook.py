@@ -9,12 +9,12 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-from nas_exp.config import Config, check
+from nas_exp.config.check import Config, check
+from nas_exp.config.hydra_errors import is_about_arguments, one_line
+from nas_exp.config.schema import register_schema
 from nas_exp.errors import InputError
-from nas_exp.hydra_errors import is_about_arguments, one_line
 from nas_exp.report.trajectory import draw_trajectories
-from nas_exp.schema import register_schema
-from nas_exp.scorer import known_scores
+from nas_exp.scoring.scorer import known_scores
 from nas_exp.tasks.search import search
 
 __all__ = ["configure", "draw_trajectories", "known_scores", "search"]

@@ -21,8 +21,8 @@ import numpy.typing as npt
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from nas_exp.parquet import read_columns, write_columns  # noqa: E402
-from nas_exp.sweeps import SUMMARY, Job, collect, read_summary  # noqa: E402
+from nas_exp.storage.parquet import read_columns, write_columns  # noqa: E402
+from nas_exp.sweeps.jobs import SUMMARY, Job, collect, read_summary  # noqa: E402
 
 JOBS = 12
 FEW = 2

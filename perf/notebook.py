@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nas_exp.space import OPERATIONS, TopologySpace
+from nas_exp.spaces.topology import OPERATIONS, TopologySpace
 
 
 def table(score: npt.NDArray[np.float64]) -> pd.DataFrame:

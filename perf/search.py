@@ -23,9 +23,9 @@ sys.path.insert(0, str(ROOT))
 
 from nas_exp.algos import Trajectory, rea, rs  # noqa: E402
 from nas_exp.benchmarks import bundled  # noqa: E402
-from nas_exp.score_table import SHIPPED, Scores, ScoreTable  # noqa: E402
-from nas_exp.scorer import Scorer  # noqa: E402
-from nas_exp.search import run_search  # noqa: E402
+from nas_exp.scoring.scorer import Scorer  # noqa: E402
+from nas_exp.scoring.table import SHIPPED, Scores, ScoreTable  # noqa: E402
+from nas_exp.search.run import run_search  # noqa: E402
 from perf import notebook  # noqa: E402
 
 N, P, S = 1000, 20, 10

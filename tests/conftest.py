@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from nas_exp.benchmarks import COLUMNS, DATASETS
-from nas_exp.space import TopologySpace, str_of_spec
+from nas_exp.spaces.topology import TopologySpace, str_of_spec
 
 # Before torch is imported: small tensors on two threads wait for each other more than they compute
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -7,11 +7,11 @@ import torch
 from omegaconf import OmegaConf
 
 from nas_exp.notebook import configure
-from nas_exp.planning import plan
-from nas_exp.scoring import compute
-from tests import conformance
+from nas_exp.scoring.compute import compute
+from nas_exp.scoring.plan import plan
 from tests.conftest import ROOT
 from tests.job_files import SMALL
+from tests.tools import conformance
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),

@@ -10,10 +10,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import open_dict
 
-from nas_exp.config import check
+from nas_exp.config.check import check
+from nas_exp.config.schema import register_schema
 from nas_exp.errors import InputError
 from nas_exp.notebook import configure
-from nas_exp.schema import register_schema
 from tests.conftest import ROOT
 
 

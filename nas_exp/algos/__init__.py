@@ -14,8 +14,8 @@ from typing import Annotated, Literal, NewType
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.arguments import AtLeast, AtMost
-from nas_exp.space import SIZE
+from nas_exp.bounds import AtLeast, AtMost
+from nas_exp.spaces.topology import SIZE
 
 Count = Annotated[int, AtLeast(1), AtMost(SIZE, "the size of the space")]
 """How many architectures: the type of N, P and S."""
@@ -28,7 +28,7 @@ Costs = NewType("Costs", npt.NDArray[np.float64])
 """What architectures cost to keep or to run, lower is better: shape (15625,), by `arch_index`, NaN where unknown."""
 
 CostName = Literal["params", "flops", "latency"]
-"""The costs that there are; `nas_exp.costs` says what they are."""
+"""The costs that there are; `nas_exp.search.costs` says what they are."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Annotated
 import numpy as np
 
 from nas_exp.algos import Count, Score, Trajectory, rea, rs
-from nas_exp.arguments import NotAbove
-from nas_exp.space import TopologySpace
+from nas_exp.bounds import NotAbove
+from nas_exp.spaces.topology import TopologySpace
 
 
 def search(

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from nas_exp.algos import Count, Score, Trajectory
-from nas_exp.space import TopologySpace
+from nas_exp.spaces.topology import TopologySpace
 
 
 def search(

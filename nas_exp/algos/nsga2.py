@@ -3,7 +3,7 @@
 import numpy as np
 
 from nas_exp.algos import Costs, Count, Score, Trajectory, studies
-from nas_exp.space import TopologySpace
+from nas_exp.spaces.topology import TopologySpace
 
 
 def search(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nas_exp.algos import Count, Score, Trajectory
-from nas_exp.space import TopologySpace
+from nas_exp.spaces.topology import TopologySpace
 
 
 def search(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nas_exp.algos import Score, Trajectory
-from nas_exp.space import EDGES, OPERATIONS, index_of_spec
+from nas_exp.spaces.topology import EDGES, OPERATIONS, index_of_spec
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

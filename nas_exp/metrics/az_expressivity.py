@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 from nas_exp.metrics.blocks import through_blocks
 from nas_exp.metrics.passes import computed_from
-from nas_exp.network import Network
+from nas_exp.networks.cells import CellNetwork
+from nas_exp.networks.modules import Network
 
 _K = 1e-8  # of the authors' code: keeps the logarithm finite
 

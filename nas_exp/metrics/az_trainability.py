@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas_exp.arguments import AtLeast
-from nas_exp.cells import CellNetwork
+from nas_exp.bounds import AtLeast
 from nas_exp.metrics import Batch
 from nas_exp.metrics.blocks import through_blocks
-from nas_exp.network import Network
+from nas_exp.networks.cells import CellNetwork
+from nas_exp.networks.modules import Network
 
 _K = 1e-6  # of the authors' code: keeps the score finite where no gradient passes
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 from nas_exp.metrics.hamming_kernel import agreements, codes_of
+from nas_exp.networks.cells import CellNetwork
 
 Watcher = Callable[[Tensor, Tensor], None]
 """Is shown the weight of a layer and its output."""

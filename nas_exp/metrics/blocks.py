@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from nas_exp.cells import CellNetwork
-from nas_exp.network import Network
+from nas_exp.networks.cells import CellNetwork
+from nas_exp.networks.modules import Network
 
 
 def through_blocks(network: Network | CellNetwork, images: Tensor, after_block: Callable[[Tensor], Tensor]) -> None:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas_exp.cells import CellNetwork
-from nas_exp.layers import normalised_sum_of_jets
 from nas_exp.metrics import Batch
-from nas_exp.network import Position
+from nas_exp.networks.cells import CellNetwork
+from nas_exp.networks.layers import normalised_sum_of_jets
+from nas_exp.networks.modules import Position
 
 
 def growth_of_slope(network: CellNetwork, batch: Batch, direction: Mapping[Position, Tensor]) -> float:

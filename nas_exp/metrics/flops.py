@@ -1,7 +1,7 @@
 """`flops`: how much a network computes. What every metric has to beat."""
 
-from nas_exp.blueprint import Blueprint
 from nas_exp.metrics import Batch
+from nas_exp.networks.counts import Blueprint
 
 
 def flops(network: Blueprint, batch: Batch) -> float:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from nas_exp.cells import CellNetwork
-from nas_exp.layers import plain_normalised_sum
 from nas_exp.metrics.backward import layer_weights
+from nas_exp.networks.cells import CellNetwork
+from nas_exp.networks.layers import plain_normalised_sum
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,10 @@
 import torch
 from torch.nn import functional
 
-from nas_exp.cells import CellNetwork
 from nas_exp.metrics.backward import LossGradients, layer_weights, loss_gradients
 from nas_exp.metrics.curvature import growth_of_slope
 from nas_exp.metrics.passes import computed_from
+from nas_exp.networks.cells import CellNetwork
 
 
 @computed_from(loss_gradients)

@@ -10,8 +10,8 @@ import simsimd
 import torch
 from torch import Tensor, nn
 
-from nas_exp.cells import CellNetwork, Observer
 from nas_exp.metrics import Batch
+from nas_exp.networks.cells import CellNetwork, Observer
 
 
 def hamming_kernel(

@@ -2,9 +2,9 @@
 
 from torch import nn
 
-from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 from nas_exp.metrics.flow import FlowGradients, flow_gradients
+from nas_exp.networks.cells import CellNetwork
 
 
 def log_synflow(network: nn.Module | CellNetwork, batch: Batch) -> float:

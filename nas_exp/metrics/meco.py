@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
+from nas_exp.networks.cells import CellNetwork
 
 
 def meco(network: CellNetwork, batch: Batch) -> float:

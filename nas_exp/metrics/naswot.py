@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 from nas_exp.metrics.hamming_kernel import hamming_kernel, log_determinant
+from nas_exp.networks.cells import CellNetwork
 
 
 def naswot(network: nn.Module | CellNetwork, batch: Batch) -> float:

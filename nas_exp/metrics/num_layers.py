@@ -1,7 +1,7 @@
 """`num_layers`: how many layers of a network are trained. What every metric has to beat."""
 
-from nas_exp.blueprint import Blueprint
 from nas_exp.metrics import Batch
+from nas_exp.networks.counts import Blueprint
 
 
 def num_layers(network: Blueprint, batch: Batch) -> float:

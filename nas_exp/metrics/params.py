@@ -1,7 +1,7 @@
 """`params`: how many parameters a network has. What every metric has to beat."""
 
-from nas_exp.blueprint import Blueprint
 from nas_exp.metrics import Batch
+from nas_exp.networks.counts import Blueprint
 
 
 def params(network: Blueprint, batch: Batch) -> float:

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from nas_exp.cells import CellNetwork
-from nas_exp.devices import computing_seconds
 from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import Forward, image_gradients, loss_gradients
 from nas_exp.metrics.hamming_kernel import similarity
+from nas_exp.networks.cells import CellNetwork
+from nas_exp.networks.devices import computing_seconds
 
 Pass = Callable[..., Any]
 """Takes a network and a mini-batch, and options that add to what it returns: metrics' options are united."""

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 from nas_exp.metrics.hamming_kernel import flat, watch_relus
+from nas_exp.networks.cells import CellNetwork
 
 
 def swap(network: nn.Module | CellNetwork, batch: Batch) -> float:

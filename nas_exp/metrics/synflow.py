@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 from nas_exp.metrics.flow import FlowGradients, add_up, flow_gradients
+from nas_exp.networks.cells import CellNetwork
 
 
 def synflow(network: nn.Module | CellNetwork, batch: Batch) -> float:

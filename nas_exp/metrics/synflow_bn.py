@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from nas_exp.cells import CellNetwork
 from nas_exp.metrics import Batch
 from nas_exp.metrics.flow import flow_gradients
 from nas_exp.metrics.synflow import sum_of_flows
+from nas_exp.networks.cells import CellNetwork
 
 
 def synflow_bn(network: nn.Module | CellNetwork, batch: Batch) -> float:

@@ -1,12 +1,10 @@
 """Validation accuracy after 12 epochs of training: what the training-free metrics compete with."""
 
 import numpy as np
-import numpy.typing as npt
 
+from nas_exp.arrays import FloatArray
 from nas_exp.benchmarks import Benchmark
 from nas_exp.errors import InputError
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def val_acc(benchmark: Benchmark) -> tuple[FloatArray, FloatArray]:

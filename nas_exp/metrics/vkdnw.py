@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas_exp.arguments import AtLeast
-from nas_exp.cells import CellNetwork
+from nas_exp.bounds import AtLeast
 from nas_exp.metrics import Batch
+from nas_exp.networks.cells import CellNetwork
 
 
 def vkdnw(

@@ -7,10 +7,10 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from nas_exp.arguments import AtLeast
-from nas_exp.cells import CellNetwork
-from nas_exp.layers import memory_format, normalised_sum
+from nas_exp.bounds import AtLeast
 from nas_exp.metrics import Batch
+from nas_exp.networks.cells import CellNetwork
+from nas_exp.networks.layers import memory_format, normalised_sum
 
 
 def zen(

@@ -7,11 +7,11 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from nas_exp.arguments import AtLeast
-from nas_exp.cells import CellNetwork
+from nas_exp.bounds import AtLeast
 from nas_exp.errors import InputError
 from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import loss_gradients
+from nas_exp.networks.cells import CellNetwork
 
 
 def zico(network: nn.Module | CellNetwork, batch: Batch, *, batches: Annotated[int, AtLeast(2)]) -> float:

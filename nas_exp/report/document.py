@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nas_exp.atomic import replacing
+from nas_exp.storage.files import replacing
 
 UNKNOWN = "–"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

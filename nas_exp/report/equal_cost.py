@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nas_exp.analysis.comparisons import Comparison, compare_pairs
+from nas_exp.analysis.intervals import Band, mean_band
+from nas_exp.arrays import FloatArray
 from nas_exp.report.finished import FinishedJob, Sweep
-from nas_exp.report.intervals import Band, mean_band
-from nas_exp.report.statistics import Comparison, compare_pairs
 from nas_exp.report.view import Search, datasets_of, jobs_by_budget, search_label
-
-FloatArray = npt.NDArray[np.float64]
 
 POINTS = 256
 """Costs at which a curve is computed, equally far apart on a logarithmic axis."""

@@ -4,24 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from nas_exp.errors import InputError
-from nas_exp.report.ceiling import NoiseCeiling, ceiling_of_space
-from nas_exp.report.equal_cost import EqualCost, at_equal_cost
-from nas_exp.report.finished import FinishedJob, Sweep
-from nas_exp.report.intervals import Interval, mean_interval
-from nas_exp.report.ranking import (
+from nas_exp.analysis.ceiling import NoiseCeiling, ceiling_of_space
+from nas_exp.analysis.comparisons import Comparison, Ranking, compare_pairs, ranks_over_datasets
+from nas_exp.analysis.intervals import Interval, mean_interval
+from nas_exp.analysis.ranking import (
     RankingQuality,
     kendall_interval,
     ranking_quality,
     spearman_interval,
 )
+from nas_exp.arrays import FloatArray
+from nas_exp.errors import InputError
+from nas_exp.report.equal_cost import EqualCost, at_equal_cost
+from nas_exp.report.finished import FinishedJob, Sweep
 from nas_exp.report.similarity import Similarity, similarities
-from nas_exp.report.statistics import Comparison, Ranking, compare_pairs, ranks_over_datasets
 from nas_exp.report.view import Search, found_accuracy, main_jobs, search_label
-
-FloatArray = npt.NDArray[np.float64]
 
 TOP = 0.1
 """The share of the best-scored that the paper's Table VI looks at."""

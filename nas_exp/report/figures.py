@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.atomic import replacing
-from nas_exp.report import paper
+from nas_exp.analysis.comparisons import Ranking
+from nas_exp.analysis.ranking import best_scored
 from nas_exp.report.document import Figure
 from nas_exp.report.evidence import TOP, Evidence
 from nas_exp.report.finished import Sweep
-from nas_exp.report.ranking import best_scored
+from nas_exp.report.paper import numbers as paper
 from nas_exp.report.similarity import QUANTILES, Similarity
-from nas_exp.report.statistics import Ranking
 from nas_exp.report.view import datasets_of, known_order, label, main_jobs, metrics_of
+from nas_exp.storage.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,24 +14,23 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from nas_exp.config import Config, check
-from nas_exp.digests import is_whole
+from nas_exp.arrays import FloatArray
+from nas_exp.config.check import Config, check
 from nas_exp.errors import InputError, in_one_line
-from nas_exp.parquet import read_columns
 from nas_exp.report.trajectory import held
-from nas_exp.score_table import Scores
-from nas_exp.scorer import known_scores
-from nas_exp.sweeps import JOBS, SUMMARY, read_summary, reason, result_files
+from nas_exp.scoring.scorer import known_scores
+from nas_exp.scoring.table import Scores
+from nas_exp.storage.parquet import read_columns
+from nas_exp.storage.seals import is_whole
+from nas_exp.sweeps.jobs import JOBS, SUMMARY, read_summary, reason, result_files
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
 
-FloatArray = npt.NDArray[np.float64]
 _RUN_COLUMNS = ("arch_index", "score", "val_acc", "test_acc", "seconds", "scored")
 
 

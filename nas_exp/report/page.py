@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_exp.atomic import replacing
 from nas_exp.report.document import Cell, Figure, Section, Table, as_number, is_best, show
+from nas_exp.storage.files import replacing
 
 
 def write_page(

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas_exp.atomic import replacing
-from nas_exp.results import Front
+from nas_exp.search.results import Front
+from nas_exp.storage.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

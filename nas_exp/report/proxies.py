@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from nas_exp.analysis.agreement import agreement
+from nas_exp.analysis.ceiling import NoiseCeiling, ceiling_of_space
+from nas_exp.analysis.intervals import Interval
+from nas_exp.arrays import FloatArray
 from nas_exp.errors import InputError
-from nas_exp.report.agreement import agreement
-from nas_exp.report.ceiling import NoiseCeiling, ceiling_of_space
 from nas_exp.report.finished import RankingJob, RankingSweep
-from nas_exp.report.intervals import Interval
 from nas_exp.report.view import datasets_of, label
-from nas_exp.score_table import Scores
-from nas_exp.space import SIZE
-
-FloatArray = npt.NDArray[np.float64]
+from nas_exp.scoring.table import Scores
+from nas_exp.spaces.topology import SIZE
 
 
 @dataclass(frozen=True)

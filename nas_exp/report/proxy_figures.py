@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nas_exp.report.agreement import alike_together
+from nas_exp.analysis.agreement import alike_together
+from nas_exp.analysis.intervals import Interval
+from nas_exp.arrays import FloatArray
 from nas_exp.report.document import Figure
 from nas_exp.report.figures import COLOURS, draw
-from nas_exp.report.intervals import Interval
 from nas_exp.report.placement import place_labels
 from nas_exp.report.proxies import Comparison, Proxy
 from nas_exp.report.view import known_order, label
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
     from matplotlib.figure import Figure as Canvas
 
-FloatArray = npt.NDArray[np.float64]
 
 _KINDS = {  # by what scores come from: marker, colour and words
     "ones": ("s", COLOURS[5], "needs no images"),

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nas_exp.analysis.intervals import Interval
 from nas_exp.report.document import Cell, Number, Table
-from nas_exp.report.intervals import Interval
 from nas_exp.report.proxies import Comparison
 from nas_exp.report.view import label
 

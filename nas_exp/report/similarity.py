@@ -5,16 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from nas_exp.config import Config
+from nas_exp.arrays import FloatArray
+from nas_exp.config.check import Config
 from nas_exp.errors import InputError
-from nas_exp.planning import plan
 from nas_exp.report.finished import FinishedJob, Sweep
 from nas_exp.report.view import datasets_of
-from nas_exp.scoring import Work, evaluate
-
-FloatArray = npt.NDArray[np.float64]
+from nas_exp.scoring.compute import Work, evaluate
+from nas_exp.scoring.plan import plan
 
 QUANTILES = (0.05, 0.5, 0.9, 1.0)
 """Which architectures are shown: those with this share of the space's accuracies below or at theirs."""

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nas_exp.report import paper
+from nas_exp.analysis.comparisons import Ranking, anytime, between
+from nas_exp.analysis.intervals import Interval, mean_interval
 from nas_exp.report.document import Cell, Number, Table
 from nas_exp.report.equal_cost import Budget
 from nas_exp.report.evidence import Evidence
 from nas_exp.report.finished import FinishedJob, Sweep
-from nas_exp.report.intervals import Interval, mean_interval
-from nas_exp.report.statistics import Ranking, anytime, between
+from nas_exp.report.paper import numbers as paper
 from nas_exp.report.view import (
     datasets_of,
     found_accuracy,
@@ -21,7 +21,7 @@ from nas_exp.report.view import (
     metrics_of,
     search_label,
 )
-from nas_exp.results import deviation
+from nas_exp.search.results import deviation
 
 
 def correlation_tables(sweep: Sweep, evidence: Evidence) -> list[Table]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.atomic import replacing
-from nas_exp.search import Run
+from nas_exp.search.run import Run
+from nas_exp.storage.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

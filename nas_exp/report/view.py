@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from nas_exp.report import paper
+from nas_exp.arrays import FloatArray
 from nas_exp.report.finished import FinishedJob, FinishedSweep, JobResult, Sweep
+from nas_exp.report.paper import numbers as paper
 
-FloatArray = npt.NDArray[np.float64]
 Job = TypeVar("Job", bound=JobResult)
 
 Search = tuple[str, str]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nas_exp.config import Config
+    from nas_exp.config.check import Config
 
 Summary = dict[str, str | int | float | None]
 """Flat, JSON-ready; None where there is nothing to say."""
@@ -29,7 +29,7 @@ def lacking(config: "Config") -> str | None:
     own = getattr(sys.modules[config.task.function.__module__], "lacking", None)
     if own is not None:
         return own(config, **config.task.arguments)
-    from nas_exp.scorer import lacking as lacking_of_scores
+    from nas_exp.scoring.scorer import lacking as lacking_of_scores
 
     return lacking_of_scores(config)
 

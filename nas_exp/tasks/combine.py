@@ -8,16 +8,16 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from nas_exp.aggregates import combine, rule_of
-from nas_exp.arguments import AtLeast
-from nas_exp.atomic import replacing
-from nas_exp.config import Config
+from nas_exp.analysis.ranking import spearman
+from nas_exp.bounds import AtLeast
+from nas_exp.config.check import Config
 from nas_exp.errors import InputError
-from nas_exp.planning import stands_for_several
-from nas_exp.progress import progress
-from nas_exp.report.ranking import spearman
-from nas_exp.scorer import known_scores
+from nas_exp.scoring.plan import stands_for_several
+from nas_exp.scoring.rules import combine, rule_of
+from nas_exp.scoring.scorer import known_scores
+from nas_exp.storage.files import replacing
 from nas_exp.tasks import Summary
+from nas_exp.terminal import progress
 
 log = logging.getLogger(__name__)
 

@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 
-from nas_exp.arguments import AtLeast
-from nas_exp.config import Config
+from nas_exp.analysis.ranking import correlations, kendall_interval, ndcg_interval, ranking_quality, spearman_interval
+from nas_exp.arrays import FloatArray
+from nas_exp.bounds import AtLeast
+from nas_exp.config.check import Config
 from nas_exp.errors import InputError
-from nas_exp.planning import ImagesMissingError
-from nas_exp.report.ranking import correlations, kendall_interval, ndcg_interval, ranking_quality, spearman_interval
-from nas_exp.score_table import Scores
-from nas_exp.scorer import known_scores
+from nas_exp.scoring.plan import ImagesMissingError
+from nas_exp.scoring.scorer import known_scores
+from nas_exp.scoring.table import Scores
 from nas_exp.tasks import Summary
-
-FloatArray = npt.NDArray[np.float64]
 
 K = 100
 """How many of the best-scored nDCG and precision look at."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nas_exp.benchmarks.nats import import_archive
-from nas_exp.config import Config
+from nas_exp.config.check import Config
 from nas_exp.errors import InputError
 from nas_exp.tasks import Summary
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import nas_exp
-from nas_exp.atomic import replacing
-from nas_exp.config import Config
+from nas_exp.config.check import Config
 from nas_exp.errors import InputError
 from nas_exp.report import figures, proxy_figures, proxy_tables, tables
 from nas_exp.report.cost_figure import cost_figure
 from nas_exp.report.document import Figure, Section, Table, write_table
 from nas_exp.report.evidence import Evidence, gather
-from nas_exp.report.findings import findings as findings_of
 from nas_exp.report.finished import FinishedSweep, JobResult, RankingSweep, Sweep, read_rankings, read_sweep, task_of
 from nas_exp.report.page import write_page
+from nas_exp.report.paper.findings import findings as findings_of
 from nas_exp.report.proxies import compare
 from nas_exp.report.view import jobs_by_budget, label, search_label
+from nas_exp.storage.files import replacing
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)

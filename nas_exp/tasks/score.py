@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from nas_exp.arguments import AtLeast
-from nas_exp.config import Config, Metric
+from nas_exp.bounds import AtLeast
+from nas_exp.config.check import Config, Metric
 from nas_exp.errors import InputError
-from nas_exp.live_table import LiveTable
-from nas_exp.planning import forecast, plan_all
-from nas_exp.progress import duration, progress
-from nas_exp.score_table import ScoreTable
-from nas_exp.scoring import Work, compute_together, equal_networks
-from nas_exp.space import SIZE
+from nas_exp.scoring.compute import Work, compute_together, equal_networks
+from nas_exp.scoring.filling import LiveTable
+from nas_exp.scoring.plan import forecast, plan_all
+from nas_exp.scoring.table import ScoreTable
+from nas_exp.spaces.topology import SIZE
 from nas_exp.tasks import Summary
+from nas_exp.terminal import duration, progress
 
 log = logging.getLogger(__name__)
 

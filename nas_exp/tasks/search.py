@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from nas_exp import costs
-from nas_exp.config import Config
-from nas_exp.planning import forecast, plan_all
+from nas_exp.config.check import Config
 from nas_exp.report.pareto import plot_fronts
 from nas_exp.report.trajectory import plot_trajectories
-from nas_exp.results import front_of, summarise, summarise_fronts, write_fronts, write_runs, write_trajectories
-from nas_exp.scorer import open_scorer
-from nas_exp.search import Run, run_search
-from nas_exp.space import SIZE
+from nas_exp.scoring.plan import forecast, plan_all
+from nas_exp.scoring.scorer import open_scorer
+from nas_exp.search import costs
+from nas_exp.search.results import front_of, summarise, summarise_fronts, write_fronts, write_runs, write_trajectories
+from nas_exp.search.run import Run, run_search
+from nas_exp.spaces.topology import SIZE
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)

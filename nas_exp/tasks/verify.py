@@ -6,14 +6,14 @@ from typing import Annotated
 
 import numpy as np
 
-from nas_exp.arguments import AtLeast
-from nas_exp.config import Config
+from nas_exp.bounds import AtLeast
+from nas_exp.config.check import Config
 from nas_exp.errors import InputError
-from nas_exp.planning import plan
-from nas_exp.progress import progress
-from nas_exp.scoring import compute
+from nas_exp.scoring.compute import compute
+from nas_exp.scoring.plan import plan
 from nas_exp.tasks import Summary
 from nas_exp.tasks.score import select
+from nas_exp.terminal import progress
 
 
 def run(

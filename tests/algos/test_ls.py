@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_exp.algos import Trajectory, ls
-from nas_exp.space import TopologySpace
+from nas_exp.spaces.topology import TopologySpace
 from tests.algos.test_rea import random_scores
 
 SPACE = TopologySpace()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_exp.algos import Trajectory, rea
-from nas_exp.space import TopologySpace
+from nas_exp.spaces.topology import TopologySpace
 
 SPACE = TopologySpace()
 

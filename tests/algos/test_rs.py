@@ -1,7 +1,7 @@
 import numpy as np
 
 from nas_exp.algos import rs
-from nas_exp.space import TopologySpace
+from nas_exp.spaces.topology import TopologySpace
 
 
 def test_random_search_scores_n_different_architectures_in_the_order_drawn() -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import optuna
 import pytest
 
-from nas_exp import pareto
 from nas_exp.algos import Costs, Trajectory, nsga2, tpe
-from nas_exp.space import EDGES, TopologySpace, index_of_spec
+from nas_exp.analysis import pareto
+from nas_exp.spaces.topology import EDGES, TopologySpace, index_of_spec
 
 SPACE = TopologySpace()
 BEST = np.array([3, 1, 3, 1, 2, 4])

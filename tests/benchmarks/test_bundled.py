@@ -7,7 +7,7 @@ import pytest
 
 from nas_exp.benchmarks import DATASETS, bundled, table
 from nas_exp.errors import InputError
-from nas_exp.space import index_of_spec
+from nas_exp.spaces.topology import index_of_spec
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

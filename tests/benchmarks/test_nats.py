@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas_exp import pickles
 from nas_exp.benchmarks import COLUMNS, DATASETS, nats, table
 from nas_exp.errors import InputError
-from nas_exp.space import index_of_str
+from nas_exp.spaces.topology import index_of_str
+from nas_exp.storage import pickles
 
 TOPOLOGY, SIZE = "NATS-tss-v1_0-3ffb9-simple", "NATS-sss-v1_0-50262-simple"
 META = "meta.pickle.pbz2"

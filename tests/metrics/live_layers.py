@@ -2,9 +2,9 @@
 
 from torch import nn
 
-from nas_exp.cells import CellNetwork, cell_network_of
-from nas_exp.network import Cell, Network
-from nas_exp.space import live_edges
+from nas_exp.networks.cells import CellNetwork, cell_network_of
+from nas_exp.networks.modules import Cell, Network
+from nas_exp.spaces.topology import live_edges
 
 
 def live_modules(network: Network) -> list[nn.Module]:

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor, nn
 
-from nas_exp.cells import cell_network_of
 from nas_exp.metrics import Batch
 from nas_exp.metrics.fisher import fisher
-from nas_exp.space import Spec
+from nas_exp.networks.cells import cell_network_of
+from nas_exp.spaces.topology import Spec
 from tests.metrics.backward_reference import cross_entropy, layers
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 

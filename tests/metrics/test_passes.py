@@ -8,16 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas_exp.cells import cell_network_of
-from nas_exp.config import Metric
+from nas_exp.config.check import Metric
 from nas_exp.errors import InputError
 from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import image_gradients, loss_gradients
 from nas_exp.metrics.hamming_kernel import similarity
 from nas_exp.metrics.passes import Pass, computed_from, run_passes
 from nas_exp.metrics.snip import snip
-from nas_exp.scoring import Work, compute, compute_together
-from nas_exp.space import Spec
+from nas_exp.networks.cells import cell_network_of
+from nas_exp.scoring.compute import Work, compute, compute_together
+from nas_exp.spaces.topology import Spec
 from tests.metrics.networks import SEEDS, SPECS, cell_network, random_batch
 
 PASSES: dict[Pass, dict[str, bool]] = {loss_gradients: {"saliences": True}, image_gradients: {}, similarity: {}}

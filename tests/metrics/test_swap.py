@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nas_exp.cells import cell_network_of
 from nas_exp.metrics import Batch
 from nas_exp.metrics.swap import count_different, swap
-from nas_exp.space import Spec
+from nas_exp.networks.cells import cell_network_of
+from nas_exp.spaces.topology import Spec
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 
 

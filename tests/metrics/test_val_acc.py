@@ -4,7 +4,7 @@ import pytest
 from nas_exp.benchmarks import Benchmark
 from nas_exp.errors import InputError
 from nas_exp.metrics.val_acc import val_acc
-from nas_exp.space import SIZE
+from nas_exp.spaces.topology import SIZE
 
 NOTHING = np.full(SIZE, np.nan)
 

@@ -2,18 +2,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas_exp.analysis.comparisons import compare_pairs
 from nas_exp.notebook import configure
-from nas_exp.parquet import write_columns
 from nas_exp.report.equal_cost import accuracy_at, at_equal_cost, steps_by
 from nas_exp.report.finished import FinishedJob, Sweep
-from nas_exp.report.statistics import compare_pairs
 from nas_exp.report.view import main_jobs
+from nas_exp.storage.parquet import write_columns
 
-FloatArray = npt.NDArray[np.float64]
 RS, REA = ("synflow", "rs"), ("synflow", "rea")
 
 Run = Sequence[tuple[float, float]]

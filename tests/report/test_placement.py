@@ -1,10 +1,9 @@
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from nas_exp.arrays import FloatArray
 from nas_exp.report.placement import place_labels
 
-FloatArray = npt.NDArray[np.float64]
 FRAME = np.array([[0.0, 0.0], [700.0, 500.0]])
 NOTHING = np.empty((0, 2))
 

@@ -2,9 +2,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nas_exp.report.ceiling import NoiseCeiling
+from nas_exp.analysis.ceiling import NoiseCeiling
+from nas_exp.analysis.intervals import UNKNOWN, Interval
 from nas_exp.report.document import Number, Table
-from nas_exp.report.intervals import UNKNOWN, Interval
 from nas_exp.report.proxies import Comparison, Proxy
 from nas_exp.report.proxy_tables import proxy_table
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from nas_exp.report.statistics import ranks_over_datasets
+from nas_exp.analysis.comparisons import ranks_over_datasets
 from nas_exp.report.tables import rank_table
 
 

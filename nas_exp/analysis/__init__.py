@@ -1,0 +1,1 @@
+"""Statistics: rankings, intervals, comparisons, the noise ceiling."""

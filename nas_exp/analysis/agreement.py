@@ -1,0 +1,57 @@
+"""How far metrics agree on which architectures are better."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+
+from nas_exp.arrays import FloatArray
+from nas_exp.scoring.table import Scores
+
+
+def agreement(scores: Sequence[Scores]) -> FloatArray:
+    """Return Spearman's rho between each two metrics, over the architectures of which both have a score.
+
+    Scores that are not finite rank last, all equal.
+
+    Returns:
+        Shape (metrics, metrics), 1 on the diagonal; NaN for two metrics without two architectures in common, or where
+        all scores are equal.
+    """
+    import pandas as pd
+
+    ranked = {number: pd.Series(_ranks(each)) for number, each in enumerate(scores)}
+    # pandas leaves out, for each pair, what is unknown of either
+    found = pd.DataFrame(ranked).corr(method="spearman", min_periods=2).to_numpy(copy=True)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _ranks(scores: Scores) -> FloatArray:
+    """Return the ranks of scores, ties averaged: shape (15625,), NaN where not known."""
+    ranks = np.full(len(scores.known), np.nan)
+    score = scores.score[scores.known]
+    ranks[scores.known] = stats.rankdata(np.where(np.isfinite(score), score, -np.inf))
+    return ranks
+
+
+def alike_together(correlation: FloatArray) -> list[int]:
+    """Return an order in which metrics that agree stand together, shape (metrics,).
+
+    It is that of the leaves of an agglomerative clustering by average linkage, the distance between two metrics being
+    one minus their correlation; the branches of the tree are turned so that neighbours are as alike as they can be
+    (Bar-Joseph et al. 2001, Fast optimal leaf ordering for hierarchical clustering). A correlation that is not known
+    counts as none.
+
+    Args:
+        correlation: between each two metrics: shape (metrics, metrics), symmetric.
+    """
+    if len(correlation) < 3:
+        return list(range(len(correlation)))
+    distance = 1 - np.nan_to_num(correlation, nan=0.0)
+    np.fill_diagonal(distance, 0.0)
+    # the last bits of a correlation of one are on either side
+    between = np.maximum(squareform(distance, checks=False), 0.0)
+    return hierarchy.leaves_list(hierarchy.linkage(between, method="average", optimal_ordering=True)).tolist()

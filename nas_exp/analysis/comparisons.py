@@ -1,0 +1,193 @@
+"""Tests between methods, and how fast searches get where they get. Intervals are 95 % intervals."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scikit_posthocs
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from nas_exp.analysis.intervals import LEVEL, UNKNOWN, Interval, mean_interval, resampled
+from nas_exp.arrays import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two methods, compared over runs of the same number, which share their seed."""
+
+    a: str
+    b: str
+    runs: int
+    """Pairs of runs compared: those for which both methods have a value."""
+    median_difference: float
+    """Median of a - b over the pairs, in the unit of the results; NaN without pairs."""
+    superiority: float
+    """P(a > b) + P(a = b) / 2 over the pairs, 0 to 1; NaN without pairs."""
+    p: float
+    """Two-sided Wilcoxon signed-rank test of the pairs."""
+    p_holm: float
+    """The same, corrected for the number of comparisons (Holm 1979)."""
+
+
+def compare_pairs(results: Mapping[str, FloatArray]) -> list[Comparison]:
+    """Compare every pair of methods by the paired, two-sided Wilcoxon signed-rank test, Holm-corrected over all pairs.
+
+    Pairs that are equal say nothing about the direction and are left out of the test, as Wilcoxon (1945) does; where
+    all are equal p is 1. p is exact up to 13 unequal pairs and, where no two differences are of one size, up to 50.
+    Differences are rounded to nine decimals: of two that are equal on paper, the last bits may differ.
+
+    Args:
+        results: by method, the result of each run, by its number: shape (runs,), higher is better. Methods with
+            more runs than others are compared over the runs that both have, and so are runs with NaN.
+
+    Returns:
+        One comparison for each pair of methods, in the order of `results`.
+    """
+    pairs = list(itertools.combinations(results, 2))
+    differences = [_differences(results[a], results[b]) for a, b in pairs]
+    unequal = [difference[difference != 0] for difference in differences]
+    p = [float(stats.wilcoxon(difference).pvalue) if len(difference) else 1.0 for difference in unequal]
+    p_holm = multipletests(p, method="holm")[1] if p else []
+    return [
+        Comparison(
+            a=a,
+            b=b,
+            runs=len(difference),
+            median_difference=float(np.median(difference)) if len(difference) else np.nan,
+            superiority=float((np.sign(difference).mean() + 1) / 2) if len(difference) else np.nan,
+            p=p[number],
+            p_holm=float(p_holm[number]),
+        )
+        for number, ((a, b), difference) in enumerate(zip(pairs, differences, strict=True))
+    ]
+
+
+def between(comparisons: Sequence[Comparison], a: str, b: str) -> Comparison | None:
+    """Return how method a compares with method b, whichever of the two was compared with the other; None if unknown."""
+    for one in comparisons:
+        if (one.a, one.b) == (a, b):
+            return one
+        if (one.a, one.b) == (b, a):
+            return replace(one, a=a, b=b, median_difference=-one.median_difference, superiority=1 - one.superiority)
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Methods ranked on each of several datasets."""
+
+    names: tuple[str, ...]
+    average_rank: FloatArray
+    """Shape (methods,): 1 is best, ties averaged."""
+    friedman_statistic: float | None
+    """Friedman's chi-squared; None for two methods, or where all methods are equal on every dataset."""
+    friedman_p: float | None
+    nemenyi_p: FloatArray
+    """Shape (methods, methods): p of Nemenyi's test between each two methods, 1 on the diagonal."""
+    critical_difference: float
+    """Methods whose average ranks differ by less are not told apart by Nemenyi's test at `alpha`."""
+
+
+def ranks_over_datasets(table: FloatArray, names: Sequence[str], *, alpha: float = 0.05) -> Ranking:
+    """Rank methods on each dataset, and test whether the average ranks differ: Friedman and Nemenyi.
+
+    As Demšar (2006), Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, who recommends more than
+    ten datasets for Friedman's chi-squared distribution to hold. With the three of NATS-Bench, p is rough and only
+    large differences can be told apart.
+
+    Args:
+        table: mean results, higher is better: shape (datasets, methods), finite, at least two methods.
+        names: of the methods.
+        alpha: significance level of the critical difference.
+
+    Raises:
+        ValueError: `table` is not of that shape or not finite.
+    """
+    if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] != len(names) or len(names) < 2:
+        raise ValueError(f"table of shape {table.shape}: expected (datasets, {len(names)}) with two methods or more")
+    if not np.isfinite(table).all():
+        raise ValueError("table: found a result that is not finite; expected one of every method on every dataset")
+    datasets, methods = table.shape
+    friedman = None
+    # Friedman's statistic divides by zero where no dataset tells methods apart
+    if methods > 2 and (table != table[:, :1]).any():
+        friedman = stats.friedmanchisquare(*table.T)
+    quantile = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf))
+    return Ranking(
+        names=tuple(names),
+        average_rank=stats.rankdata(-table, axis=1).mean(axis=0),
+        friedman_statistic=None if friedman is None else float(friedman.statistic),
+        friedman_p=None if friedman is None else float(friedman.pvalue),
+        nemenyi_p=scikit_posthocs.posthoc_nemenyi_friedman(table).to_numpy(dtype=np.float64),
+        critical_difference=quantile / math.sqrt(2) * math.sqrt(methods * (methods + 1) / (6 * datasets)),
+    )
+
+
+@dataclass(frozen=True)
+class Anytime:
+    """How fast the searches of a job find what they find."""
+
+    area: Interval
+    """The incumbent's accuracy, mean over steps and runs, percent: the area under its curve a step."""
+    budget: Interval
+    """Architectures scored by the first step from which the mean curve stays near its final value."""
+    best_found: Interval
+    """Share of runs that meet an architecture with the best score of the space, 0 to 1."""
+
+
+def anytime(
+    accuracy: FloatArray,
+    score: FloatArray,
+    best_possible_score: float,
+    *,
+    tolerance: float = 0.5,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Anytime:
+    """Return how fast searches find what they find.
+
+    The curves are taken over the steps at which every run's incumbent has an accuracy, as in the job's figure: at the
+    first steps there may be no incumbent yet. The intervals of `area` (`mean_interval`) and `budget` (percentiles) are
+    bootstrapped over runs, that of `best_found` is Wilson's for a binomial share, which has width at 0 and 1 too.
+
+    Args:
+        accuracy: of the incumbent: shape (runs, steps), percent, NaN where unknown.
+        score: of the architecture that was scored, or of the incumbent: shape (runs, steps).
+        best_possible_score: the highest finite score of the space. Equal up to a relative 1e-12 counts.
+        tolerance: percentage points that still count as near the final value.
+        resamples: how many.
+        seed: of the resamples.
+
+    Returns:
+        `area` and `budget` all NaN where no step has the accuracies of all runs; without bounds for one run.
+
+    Raises:
+        ValueError: the arrays do not have those shapes.
+    """
+    if accuracy.ndim != 2 or not accuracy.size or score.shape != accuracy.shape:
+        raise ValueError(f"accuracy {accuracy.shape} and score {score.shape}: expected one shape, (runs, steps)")
+    runs = len(accuracy)
+    hits = int(np.isclose(score, best_possible_score, rtol=1e-12, atol=0).any(axis=1).sum())
+    wilson = stats.binomtest(hits, runs).proportion_ci(LEVEL, method="wilson")
+    area = budget = UNKNOWN
+    step = np.flatnonzero(np.isfinite(accuracy).all(axis=0))
+    if len(step):
+        curves = accuracy[:, step]
+        area = mean_interval(curves.mean(axis=1), seed=seed)
+
+        def settled(drawn: IntArray) -> float:
+            mean = curves[drawn].mean(axis=0)
+            far = np.flatnonzero(np.abs(mean - mean[-1]) > tolerance)
+            return float(step[far[-1] + 1 if len(far) else 0] + 1)
+
+        budget = resampled(settled(np.arange(runs)), settled, runs, resamples, seed, least=2)
+    return Anytime(area, budget, Interval(hits / runs, float(wilson.low), float(wilson.high)))
+
+
+def _differences(a: FloatArray, b: FloatArray) -> FloatArray:
+    runs = min(len(a), len(b))
+    difference = np.round(a[:runs] - b[:runs], 9)
+    return difference[np.isfinite(difference)]

@@ -1,0 +1,34 @@
+"""Ranges of parameters, as annotations: ``N: Annotated[int, AtLeast(1)]``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """A lower bound, as in ``N: Annotated[int, AtLeast(1)]``."""
+
+    minimum: float
+
+    def complaint(self, value: Any) -> str | None:
+        """Say what is expected instead of `value`; None when it is fine."""
+        return None if value >= self.minimum else f"at least {self.minimum}"
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """An upper bound, and what it is, as in ``N: Annotated[int, AtMost(15625, "the size of the space")]``."""
+
+    maximum: float
+    meaning: str
+
+    def complaint(self, value: Any) -> str | None:
+        """Say what is expected instead of `value`; None when it is fine."""
+        return None if value <= self.maximum else f"at most {self.maximum}, {self.meaning}"
+
+
+@dataclass(frozen=True)
+class NotAbove:
+    """A bound that is another key of the same group, as in ``k: Annotated[int, NotAbove("N")]``."""
+
+    key: str

@@ -1,0 +1,1 @@
+"""From what Hydra has composed to one checked, frozen configuration."""

@@ -1,0 +1,97 @@
+"""What the files in conf/ refer to: the types of their keys, and two resolvers."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+from nas_exp.errors import InputError
+
+
+@dataclass
+class DatasetNode:
+    """conf/dataset/: what networks are built for, and where its images are."""
+
+    name: str = MISSING
+    num_classes: int = MISSING
+    image_size: int = MISSING  # pixels a side
+    mean: list[float] = MISSING  # a channel, 0…255
+    std: list[float] = MISSING  # a channel, 0…255
+    root: str | None = MISSING
+
+
+@dataclass
+class BenchmarkNode:
+    """conf/benchmark/: where trained accuracies come from."""
+
+    name: str = MISSING
+    _target_: str = MISSING
+    path: str | None = MISSING
+
+
+@dataclass
+class NetworkNode:
+    """The cell network's size."""
+
+    C: int = MISSING
+    N: int = MISSING
+
+
+@dataclass
+class PathsNode:
+    """conf/paths/: where tables are kept."""
+
+    data: str = MISSING
+    scores: str = MISSING
+    benchmarks: str = MISSING
+
+
+@dataclass
+class ConfigNode:
+    """The root. Tasks, metrics and algorithms bring keys of their own, which their functions' signatures type."""
+
+    task: dict[str, Any] = MISSING
+    dataset: DatasetNode = MISSING
+    metric: dict[str, Any] = MISSING
+    algo: dict[str, Any] = MISSING
+    benchmark: BenchmarkNode = MISSING
+    network: NetworkNode = MISSING
+    paths: PathsNode = MISSING
+    runs: int = MISSING
+    seed: int = MISSING
+    n_jobs: int = MISSING
+    device: str = MISSING
+    sweep: str | None = None
+    rerun: str = MISSING
+    dry_run: bool = MISSING
+    name: str = MISSING
+
+
+def register_schema() -> None:
+    """Make known to Hydra what the files in conf/ refer to: the schema, and two resolvers."""
+    ConfigStore.instance().store(name="schema", node=ConfigNode)
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+    OmegaConf.register_new_resolver("choices", describe_choices, replace=True)
+
+
+def folder_name(name: str) -> str:
+    """Return `name` if it can be the name of one folder; asked before Hydra makes it.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if not re.fullmatch(r"[\w.,=+@ -]+", name) or not name.strip("."):
+        raise InputError(f"name={name}: expected a folder name of letters, digits, spaces and . , = + @ - _")
+    return name
+
+
+def describe_choices(group: str) -> str:
+    """Return a line for each file of a group in conf/: its name, and what its first line says it is."""
+    files = sorted((Path(__file__).parents[2] / "conf" / group).glob("*.yaml"))
+    width = max(len(file.stem) for file in files)
+    return "\n".join(
+        f"{file.stem:<{width}}  {file.read_text(encoding='utf-8').partition(chr(10))[0].lstrip('# ')}" for file in files
+    )

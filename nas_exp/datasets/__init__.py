@@ -1,0 +1,1 @@
+"""Images: official batches, bundles, and the mini-batch that metrics see."""

@@ -1,0 +1,1 @@
+"""The paper that this project reproduces: its numbers, and how ours compare."""

@@ -1,0 +1,1 @@
+"""One seeded search: its budget, its cost, its files."""

@@ -1,0 +1,132 @@
+"""The files of one search job."""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nas_exp.algos import Costs
+from nas_exp.analysis import pareto
+from nas_exp.arrays import FloatArray
+from nas_exp.benchmarks import Benchmark
+from nas_exp.search.run import Run
+from nas_exp.spaces.topology import str_of_index
+from nas_exp.storage.files import replacing
+from nas_exp.storage.parquet import write_columns
+from nas_exp.tasks import Summary
+
+RUN_COLUMNS = ("run", "arch_index", "arch_str", "score", "val_acc", "test_acc", "seconds", "scored")
+FRONT_COLUMNS = ("run", "arch_index", "arch_str", "score", "cost", "val_acc", "test_acc")
+
+
+def write_runs(path: Path, runs: Sequence[Run]) -> None:
+    """Write one row a run: what the search returned, what it is worth, what it cost. Unknown cells stay empty."""
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(RUN_COLUMNS)
+        for number, run in enumerate(runs):
+            best = int(run.best_arch_index[-1])
+            found = (best, str_of_index(best), run.best_score) if best >= 0 else ("", "", "")
+            worth = ("" if math.isnan(value) else value for value in (run.val_acc[-1], run.test_acc[-1]))
+            writer.writerow([number, *found, *worth, round(run.cost, 6), len(run.best_arch_index)])
+
+
+def write_trajectories(path: Path, runs: Sequence[Run]) -> None:
+    """Write one row a step of every run; columns as in `Run`, accuracies NaN where unknown.
+
+    Algorithms that are given several scores have a column more: `stage`, which score it is, numbered as they are used.
+    """
+    steps = [len(run.best_arch_index) for run in runs]
+    columns = {
+        "run": np.repeat(np.arange(len(runs), dtype=np.int32), steps),
+        "step": np.concatenate([np.arange(count, dtype=np.int32) for count in steps]),
+        "arch_index": np.concatenate([run.trajectory.arch_index for run in runs]).astype(np.int32),
+        "score": np.concatenate([run.trajectory.score for run in runs]),
+        "best_arch_index": np.concatenate([run.best_arch_index for run in runs]).astype(np.int32),
+        "val_acc": np.concatenate([run.val_acc for run in runs]),
+        "test_acc": np.concatenate([run.test_acc for run in runs]),
+        "seconds": np.concatenate([run.seconds for run in runs]),
+    }
+    stages = [run.trajectory.stage for run in runs if run.trajectory.stage is not None]
+    if stages:
+        columns["stage"] = np.concatenate(stages).astype(np.int32)
+    write_columns(path, columns)
+
+
+@dataclass(frozen=True)
+class Front:
+    """The Pareto front of one run, cheapest first. All arrays have shape (networks,)."""
+
+    arch_index: npt.NDArray[np.int64]
+    score: FloatArray
+    cost: FloatArray
+    val_acc: FloatArray
+    """After 200 epochs, percent; NaN where the benchmark has none."""
+    test_acc: FloatArray
+    """Likewise."""
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the test accuracies of all are known."""
+        return bool(np.isfinite(self.test_acc).all())
+
+
+def front_of(run: Run, cost: Costs, benchmark: Benchmark) -> Front:
+    """Return the Pareto front of what a run has scored."""
+    step = pareto.front(run.trajectory, cost)
+    arch = run.trajectory.arch_index[step]
+    return Front(
+        arch, run.trajectory.score[step], cost[arch], benchmark.val_acc_200[arch], benchmark.test_acc_200[arch]
+    )
+
+
+def write_fronts(path: Path, fronts: Sequence[Front]) -> None:
+    """Write one row a network of every run's front. Unknown cells stay empty."""
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(FRONT_COLUMNS)
+        for number, front in enumerate(fronts):
+            columns = (front.arch_index, front.score, front.cost, front.val_acc, front.test_acc)
+            for arch, *numbers in zip(*(column.tolist() for column in columns), strict=True):
+                cells = ("" if math.isnan(value) else value for value in numbers)
+                writer.writerow([number, arch, str_of_index(arch), *cells])
+
+
+def summarise_fronts(fronts: Sequence[Front], highest_cost: float) -> Summary:
+    """Sum up fronts: mean and sample standard deviation of their hypervolumes (`pareto.hypervolume`), mean size."""
+    return {
+        **_mean_and_std("val_hypervolume", [pareto.hypervolume(it.val_acc, it.cost, highest_cost) for it in fronts]),
+        **_mean_and_std("test_hypervolume", [pareto.hypervolume(it.test_acc, it.cost, highest_cost) for it in fronts]),
+        "hypervolume_reference_cost": highest_cost,
+        "front_size_mean": float(np.mean([len(front.arch_index) for front in fronts])),
+    }
+
+
+def summarise(runs: Sequence[Run]) -> Summary:
+    """Sum up runs: mean and sample standard deviation of what was found, mean cost, the best-scored architecture.
+
+    A mean over runs of which some have no accuracy is None, as is a deviation of a single run.
+    """
+    best = max(runs, key=lambda run: run.rank)
+    return {
+        **_mean_and_std("val_acc", [run.val_acc[-1] for run in runs]),
+        **_mean_and_std("test_acc", [run.test_acc[-1] for run in runs]),
+        "seconds_mean": float(np.mean([run.cost for run in runs])),
+        "best_arch_str": str_of_index(int(best.best_arch_index[-1])) if best.best_arch_index[-1] >= 0 else None,
+    }
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Return the sample standard deviation; NaN of one value, 0 of equal ones, not the rounding error of their mean."""
+    if len(values) == 1:
+        return math.nan
+    return float(np.std(values, ddof=1)) if len(set(values)) > 1 else 0.0
+
+
+def _mean_and_std(name: str, values: Sequence[float]) -> Summary:
+    mean, std = float(np.mean(values)), deviation(values)
+    return {f"{name}_mean": None if math.isnan(mean) else mean, f"{name}_std": None if math.isnan(std) else std}

@@ -1,0 +1,1 @@
+"""Search spaces: sets of architectures. Nothing here imports torch."""

@@ -1,0 +1,1 @@
+"""Files appear whole and say whether they are still what was written."""

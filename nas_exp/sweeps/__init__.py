@@ -1,0 +1,1 @@
+"""The jobs of a sweep: planning, running and closing them."""

@@ -1,0 +1,273 @@
+"""A sweep's jobs: their folders, and one table over those that finished."""
+
+import contextlib
+import csv
+import dataclasses
+import enum
+import hashlib
+import itertools
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas_exp.errors import InputError
+from nas_exp.storage.files import replacing, write_json
+from nas_exp.storage.locks import alone
+from nas_exp.storage.seals import SEAL, is_whole, sealed
+from nas_exp.tasks import Summary, all_keys
+
+log = logging.getLogger(__name__)
+
+SUMMARY, ERROR, RESULTS, JOBS = "summary.json", "error.txt", "results.csv", "jobs.json"
+STARTED = Path(".hydra/config.yaml")
+"""What Hydra writes into a job's folder when the job starts."""
+
+RESULT_FILES = ("runs.csv", "trajectory.parquet")
+"""What a search leaves beside its summary and is read again."""
+
+_PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment", "rerun", "dry_run"}
+"""Keys that say where and how, not what the job is; they name no folder unless they are swept."""
+_LONGEST = 180  # file systems allow 255 bytes a name
+
+
+class State(enum.StrEnum):
+    """What an earlier run of a sweep has left of a job."""
+
+    DONE = "done"
+    """A whole result, of the same configuration."""
+    OTHER = "other"
+    """A whole result, of another configuration."""
+    FAILED = "failed"
+    """An error."""
+    LEFT = "left"
+    """Nothing of use."""
+
+
+_RERUN = {"missing": (State.OTHER, State.FAILED, State.LEFT), "failed": (State.FAILED,), "all": tuple(State)}
+
+
+class JobsFailedError(Exception):
+    """Some jobs of a sweep did not finish; the closing table has named them."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One combination of a sweep."""
+
+    overrides: tuple[str, ...]
+    folder: str
+
+
+def combine(grid: Sequence[Sequence[str]], together: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[list[str]]:
+    """Combine the whole grid with sets of values.
+
+    Args:
+        grid: the overrides of each combination, as ``key=value``.
+        together: lists of sets of values by key; every set of a list is combined with every set of the others. What
+            the grid says of a key counts more: only the sets that say the same are taken, or, where none does, all of
+            the list's without that key and, where it is a group, without the keys of what they chose from it.
+    """
+    return [
+        [*combination, *itertools.chain(*chosen)]
+        for combination in grid
+        for chosen in itertools.product(*(_chosen(sets, combination) for sets in together.values()))
+    ]
+
+
+def _chosen(sets: Sequence[Mapping[str, Any]], combination: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of each set that goes with a combination of the grid."""
+    given = dict(override.split("=", 1) for override in combination)
+    for key, value in given.items():
+        sets = [values for values in sets if key in values and _as_typed(values[key]) == value] or sets
+    chosen = []
+    for values in sets:
+        replaced = [key for key, value in given.items() if key in values and _as_typed(values[key]) != value]
+        chosen.append(
+            [
+                f"{key}={_as_typed(value)}"
+                for key, value in values.items()
+                if key not in given and not key.startswith(tuple(f"{group}." for group in replaced))
+            ]
+        )
+    return chosen
+
+
+def _as_typed(value: Any) -> str:
+    """Return a value of a YAML file as the command line has it."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return str(value)
+
+
+def plan(combinations: Sequence[Sequence[str]]) -> list[Job]:
+    """Return the different jobs of a sweep, each with a folder that is named by its overrides.
+
+    Args:
+        combinations: the overrides of each job, as ``key=value``. Repetitions are dropped.
+
+    Raises:
+        InputError: there are no jobs, or something is swept that all jobs share.
+    """
+    distinct = list(dict.fromkeys(tuple(combination) for combination in combinations))
+    if not distinct:
+        raise InputError("the sweep has no jobs: a swept value matches nothing")
+    swept = {key for key, values in _values_by_key(distinct).items() if len(values) > 1}
+    for key in sorted(swept):
+        if key == "name" or key.startswith(("hydra.", "hydra/")):
+            raise InputError(f"{key}: cannot be swept, since all jobs of a sweep share it; expected one value")
+    return [Job(overrides, _folder(overrides, swept)) for overrides in distinct]
+
+
+def _values_by_key(combinations: Sequence[Sequence[str]]) -> Mapping[str, set[str]]:
+    values: dict[str, set[str]] = {}
+    for combination in combinations:
+        for override in combination:
+            key, _, value = override.partition("=")
+            values.setdefault(key, set()).add(value)
+    return values
+
+
+def _folder(overrides: Sequence[str], swept: set[str]) -> str:
+    named = []
+    for override in overrides:
+        key = override.partition("=")[0]
+        is_place = key.lstrip("+~") in _PLACES or key.lstrip("+~").startswith(("paths.", "hydra"))
+        if key in swept or not is_place:
+            named.append(override)
+    full = ",".join(named) or "job"
+    name = re.sub(r"[^\w.,=+@~-]+", "_", full)[:_LONGEST]
+    # cut short or rewritten, two names could fall together
+    return name if name == full else f"{name}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
+
+
+def state(folder: Path, config_hash: str) -> State:
+    """Return what an earlier run has left in a job's folder."""
+    summary = read_summary(folder)
+    if summary is not None:
+        return State.DONE if summary.get("config_hash") == config_hash else State.OTHER
+    return State.FAILED if (folder / ERROR).exists() else State.LEFT
+
+
+def to_run(states: Mapping[Job, State], rerun: str) -> list[Job]:
+    """Return the jobs that `rerun`, one of `config.RERUN`, means."""
+    return [job for job, found in states.items() if found in _RERUN[rerun]]
+
+
+def open_sweep(
+    sweep: Path, hashes: Mapping[Job, str], states: Mapping[Job, State], skipped: Mapping[Job, str], rerun: str
+) -> list[Job]:
+    """Begin a sweep: write ``jobs.json``, which names its jobs, tell which were left out, and return those to run.
+
+    What is there of the jobs to run is removed, so that none of it counts as a result; a damaged result is kept under
+    another name. What a process works on that an earlier run of the sweep has left behind is not touched.
+
+    Args:
+        sweep: its folder, whose lock the caller holds.
+        hashes: its jobs, with the hash of their configuration.
+        states: what there was of each.
+        skipped: jobs that cannot be run, with the reason.
+        rerun: one of `config.RERUN`.
+    """
+    run = to_run(states, rerun)
+    replaced = [job for job in run if _clear(sweep / job.folder, hashes[job], states[job])]
+    if replaced:
+        log.warning("%d earlier results are replaced, as that of %s", len(replaced), sweep / replaced[0].folder)
+    told = {
+        "jobs": [{**dataclasses.asdict(job), "config_hash": hash_} for job, hash_ in hashes.items()],
+        "skipped": [{**dataclasses.asdict(job), "reason": reason} for job, reason in skipped.items()],
+    }
+    write_json(sweep / JOBS, sealed(told))
+    if len(run) < len(hashes):
+        log.info("%d of %d jobs are not run again", len(hashes) - len(run), len(hashes))
+    for reason in dict.fromkeys(skipped.values()):
+        jobs = [job.folder for job, other in skipped.items() if other == reason]
+        log.warning(
+            "%d of %d jobs are left out: %s: %s", len(jobs), len(hashes) + len(skipped), reason, "; ".join(jobs)
+        )
+    return run
+
+
+def _clear(folder: Path, config_hash: str, before: State) -> bool:
+    """Remove what is there of a job that is to be run; return whether that was a whole result.
+
+    Unless a process works there, or has just got the job done.
+    """
+    if not folder.exists():
+        return False
+    try:
+        with alone(folder):
+            now = state(folder, config_hash)
+            if now is State.DONE and before is not State.DONE:
+                return False
+            if now not in (State.DONE, State.OTHER) and (folder / SUMMARY).exists():
+                aside = folder / f"{SUMMARY}.damaged"
+                for result in (SUMMARY, *RESULT_FILES):
+                    with contextlib.suppress(FileNotFoundError):
+                        (folder / result).replace(folder / f"{result}.damaged")
+                log.warning("%s: it or what it sums up was damaged; the job is run again", aside)
+            for name in (SUMMARY, ERROR, STARTED):
+                (folder / name).unlink(missing_ok=True)
+    except InputError as busy:
+        log.warning("%s", busy)
+        return False
+    return now in (State.DONE, State.OTHER)
+
+
+def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list[Job]]:
+    """Return one row a finished job, for ``results.csv``, and the jobs that did not finish.
+
+    Args:
+        sweep: the folder of the sweep.
+        hashes: its jobs, with the hash of their configuration; results of others do not count.
+    """
+    finished: list[Summary] = []
+    failed: list[Job] = []
+    for job, config_hash in hashes.items():
+        summary = read_summary(sweep / job.folder)
+        if summary is None or summary.get("config_hash") != config_hash:
+            failed.append(job)
+        else:
+            finished.append({"job": job.folder, **summary})
+    return finished, failed
+
+
+def write_results(sweep: Path, finished: Sequence[Summary]) -> None:
+    """Write ``results.csv``, one row a finished job.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    columns = all_keys(finished)
+    with replacing(sweep / RESULTS) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(finished)
+
+
+def read_summary(folder: Path) -> Summary | None:
+    """Return what a job left as its summary; None if there is none, or none that is whole."""
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    if not isinstance(summary, dict) or not is_whole(summary, result_files(folder)):
+        return None
+    return {key: value for key, value in summary.items() if key != SEAL}
+
+
+def result_files(folder: Path) -> list[Path]:
+    """Return the files of a job that its summary vouches for with its seal."""
+    return [folder / name for name in (*RESULT_FILES, STARTED, STARTED.with_name("hydra.yaml"))]
+
+
+def reason(folder: Path) -> str | None:
+    """Return the last line of what a failed job left as its error; None if it left nothing."""
+    try:
+        lines = (folder / ERROR).read_text(encoding="utf-8").strip().splitlines()
+    except FileNotFoundError:
+        return None
+    return lines[-1] if lines else None

@@ -1,0 +1,108 @@
+"""Budgets in seconds, for every algorithm of conf/algo/."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas_exp.algos import Trajectory, rs
+from nas_exp.benchmarks import Benchmark
+from nas_exp.config.check import Algo
+from nas_exp.errors import InputError
+from nas_exp.notebook import configure
+from nas_exp.scoring.scorer import Scorer
+from nas_exp.scoring.table import Scores
+from nas_exp.search.budget import Meter
+from nas_exp.search.run import Run, run_search
+from nas_exp.spaces.topology import SIZE, TopologySpace
+from tests.config.test_conf import files
+
+RNG = np.random.default_rng(0)
+KNOWN = np.ones(SIZE, dtype=bool)
+BENCHMARK = Benchmark("made up", "cifar10", *(RNG.uniform(10, 90, SIZE) for _ in range(5)))
+
+
+def scorer() -> Scorer:
+    """Scores and times as by chance; some scores are not finite, some have taken no known time."""
+    score, seconds = RNG.normal(size=SIZE), RNG.exponential(size=SIZE)
+    unknown = RNG.choice(SIZE, 1000, replace=False)
+    score[unknown], seconds[unknown] = math.nan, math.nan
+    return Scorer(Scores(KNOWN, score, seconds))
+
+
+SCORERS = {name: scorer() for name in ("score", "final", "proxy")}
+
+
+def arguments(algo: Algo) -> dict[str, Any]:
+    return algo.arguments if algo.cost is None else {**algo.arguments, "cost": BENCHMARK.val_acc_200}
+
+
+def run(algo: str, seconds: float | None, *overrides: str) -> Run:
+    configured = configure(f"algo={algo}", "algo.N=60", *overrides).algo
+    return run_search(
+        configured.function,
+        SCORERS["score"],
+        BENCHMARK,
+        np.random.SeedSequence(3),
+        arguments(configured),
+        others={name: SCORERS[name] for name in configured.metrics},
+        seconds=seconds,
+    )
+
+
+def assert_equal_steps(found: Trajectory, expected: Trajectory, steps: int) -> None:
+    assert found.arch_index.tolist() == expected.arch_index[:steps].tolist()
+    np.testing.assert_array_equal(found.score, expected.score[:steps])
+    assert (found.stage is None) == (expected.stage is None)
+    if found.stage is not None and expected.stage is not None:
+        assert found.stage.tolist() == expected.stage[:steps].tolist()
+        assert found.stages == expected.stages[: len(found.stages)]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.97])
+@pytest.mark.parametrize("algo", files("algo"))
+def test_a_search_within_a_budget_is_the_beginning_of_one_without(algo: str, share: float) -> None:
+    whole = run(algo, None)
+    budget = share * float(whole.seconds[-1])
+    part = run(algo, budget)
+    steps = len(part.best_arch_index)
+    assert part.seconds[-1] <= budget < whole.seconds[steps]
+    assert_equal_steps(part.trajectory, whole.trajectory, steps)
+    assert part.best_arch_index.tolist() == whole.best_arch_index[:steps].tolist()
+    np.testing.assert_array_equal(part.seconds, whole.seconds[:steps])
+
+
+@pytest.mark.parametrize("algo", files("algo"))
+def test_a_budget_that_is_enough_changes_nothing(algo: str) -> None:
+    whole = run(algo, None)
+    for budget in (float(whole.seconds[-1]), 1e9):
+        assert_equal_steps(run(algo, budget).trajectory, whole.trajectory, len(whole.best_arch_index))
+
+
+@pytest.mark.parametrize("algo", files("algo"))
+def test_an_algorithms_trajectory_is_what_it_has_asked_for(algo: str) -> None:
+    configured = configure(f"algo={algo}", "algo.N=60").algo
+    meter = Meter({name: SCORERS[name] for name in ("score", *configured.metrics)}, math.inf)
+    others = {name: meter.score(name) for name in configured.metrics}
+    found = configured.function(
+        meter.score("score"), TopologySpace(), np.random.default_rng(1), **others, **arguments(configured)
+    )
+    assert_equal_steps(meter.trajectory(), found, len(found.arch_index))
+
+
+def test_without_n_the_seconds_alone_end_a_search() -> None:
+    whole, part = run("rs", None, "algo.N=null"), run("rs", 50.0, "algo.N=null")
+    assert len(whole.best_arch_index) == SIZE
+    assert part.seconds[-1] <= 50 < whole.seconds[len(part.best_arch_index)]
+
+
+def test_a_budget_for_no_score_at_all_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^algo\.seconds=1e-09: not enough for one score; the first takes [\d.]+$"):
+        run("rea", 1e-9)
+
+
+def test_scores_that_took_nobody_knows_how_long_fit_into_no_budget() -> None:
+    timeless = Scorer(Scores(KNOWN, np.ones(SIZE), np.full(SIZE, np.nan)))
+    with pytest.raises(InputError, match=r"^algo\.seconds=9: nothing says what the score of architecture \d+ took; "):
+        run_search(rs.search, timeless, BENCHMARK, np.random.SeedSequence(0), {"N": 5}, seconds=9)

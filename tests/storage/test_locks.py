@@ -1,0 +1,70 @@
+"""Folders that one process works in at a time, tried with real processes."""
+
+import errno
+import fcntl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nas_exp.errors import InputError
+from nas_exp.storage.locks import alone, in_turn, is_held
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from nas_exp.storage.locks import in_turn
+with in_turn(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def hold(folder: Path, seconds: float) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder), str(seconds)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_who_is_not_alone_is_told_who_is_there(tmp_path: Path) -> None:
+    with hold(tmp_path, 60) as process:
+        assert is_held(tmp_path)
+        with pytest.raises(InputError, match=rf"process {process.pid} on \S+ is working there; wait"), alone(tmp_path):
+            pass
+        # a kill ends it as well
+        process.kill()
+        process.wait()
+        assert not is_held(tmp_path)
+        with alone(tmp_path):
+            assert is_held(tmp_path)
+    assert not is_held(tmp_path)
+
+
+def test_whoever_comes_second_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with hold(tmp_path, 1) as process:
+        start = time.monotonic()
+        with in_turn(tmp_path):
+            assert time.monotonic() - start > 0.5
+        assert f"process {process.pid} on" in caplog.text
+
+
+def test_nobody_holds_a_folder_that_was_never_locked(tmp_path: Path) -> None:
+    assert not is_held(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with alone(tmp_path):
+        assert "the file system has no locks (No locks available); run one sweep there at a time" in caplog.text

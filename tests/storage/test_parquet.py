@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from nas_exp.errors import InputError
+from nas_exp.storage.parquet import read_columns, read_table, write_columns, write_table
+
+
+def test_columns_come_back_bit_for_bit(tmp_path: Path) -> None:
+    columns = {
+        "arch_index": np.array([3, 1], dtype=np.int32),
+        "score": np.array([np.nan, -np.inf]),
+        "seconds": np.array([0.1, 2.0], dtype=np.float32),
+    }
+    write_columns(tmp_path / "a.parquet", columns)
+    back = read_columns(tmp_path / "a.parquet", list(columns))
+    for name, values in columns.items():
+        assert back[name].dtype == values.dtype
+        np.testing.assert_array_equal(back[name], values)
+
+
+def test_other_tools_read_the_same(tmp_path: Path) -> None:
+    write_columns(tmp_path / "a.parquet", {"x": np.arange(5)[::2]})
+    assert parquet.read_table(tmp_path / "a.parquet").to_pydict() == {"x": [0, 2, 4]}
+
+
+def test_empty_columns_are_allowed(tmp_path: Path) -> None:
+    write_columns(tmp_path / "a.parquet", {"x": np.empty(0)})
+    assert read_columns(tmp_path / "a.parquet", ["x"])["x"].shape == (0,)
+
+
+def test_what_is_not_such_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_columns(tmp_path / "none.parquet", ["x"])
+    whole = tmp_path / "whole.parquet"
+    write_columns(whole, {"x": np.arange(1000)})
+    (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-100])
+    parquet.write_table(pa.table({"x": ["a"], "y": [None]}), tmp_path / "words.parquet")
+    for name, column in (("cut", "x"), ("whole", "y"), ("words", "x"), ("words", "y")):
+        with pytest.raises(InputError, match=f"{name}.parquet: [^\n]*$"):
+            read_columns(tmp_path / f"{name}.parquet", [column])
+
+
+def test_a_value_that_is_not_what_was_written_is_found_out(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    write_table(file, pa.table({"name": ["ä", None], "x": [1.0, 2.0]}))
+    written = read_table(file, ["x"])
+    assert written.to_pydict() == {"name": ["ä", None], "x": [1.0, 2.0]}
+    for column, values in (("name", ["a", None]), ("x", [1.0, 2.5]), ("x", [1, 2])):
+        at = written.column_names.index(column)
+        parquet.write_table(written.set_column(at, column, pa.array(values)), file)
+        with pytest.raises(InputError, match=f"^{file}: the column {column} is not what was written$"):
+            read_table(file, [column])
+    parquet.write_table(written.replace_schema_metadata(None), file)  # as other tools write it
+    assert read_columns(file, ["x"])["x"].tolist() == [1.0, 2.0]
+    with pytest.raises(InputError, match="does not say what was written"):
+        read_table(file, ["x"])

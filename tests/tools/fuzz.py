@@ -1,0 +1,137 @@
+"""Random command lines: whatever they say, the program answers in its own words.
+
+`python -m tests.tools.fuzz --count 500 --seed 0` runs them, prints what came of them, and exits with 1 if one ended in
+a traceback, or with another exit code than 0 (done), 1 (jobs of a sweep failed) or 2 (bad input).
+"""
+
+import argparse
+import collections
+import os
+import random
+import runpy
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+_CHOICES = {
+    "task": ["search", "score", "correlate", "verify", "report", "import"],
+    "dataset": ["cifar10", "cifar100", "imagenet16-120"],
+    "metric": ["synflow", "relu", "naswot", "grad_norm", "val_acc", "snip", "zico", "l2_norm"],
+    "algo": ["rs", "rea", "ls", "two_stage", "area", "tpe", "nsga2"],
+    "benchmark": ["bundled", "nats", "table"],
+    "hydra/launcher": ["basic", "joblib"],
+    "+experiment": ["paper", "ablation_rs", "ablation_rea", "equal_cost"],
+}
+_KEYS = """
+    runs seed n_jobs device sweep name rerun dry_run network.C network.N algo.N algo.P algo.S algo.seconds
+    algo.cost algo.k algo.final algo.final.seed metric@algo.final
+    metric.seed metric.batch_size metric.dtype metric.version metric.input metric.network metric._target_ metric.name
+    dataset.root dataset.name dataset.num_classes dataset.image_size dataset.mean dataset.std
+    benchmark.path benchmark.name paths.data paths.scores
+    task.limit task.archs task.shard task.shards task.top task.sample task.findings
+    +nonsense ~algo.N ~metric ++algo.new nosuch algo.nosuch hydra.run.dir hydra.launcher.n_jobs hydra.job.name
+"""
+_VALUES = """
+    0 1 2 3 -1 7.5 1e3 1e400 -.inf nan null true none text 'quoted' [] [1,2] [1, {} {a:1} {a: 1,2 1,1
+    range(0,3) choice(1,2) glob(*) interval(0,1) ${seed} ${nosuch} ${oc.env:LANG,x} ${oc.env:NO_SUCH} ${now:%Y}
+    ${eval:1} $HOME /dev/null /proc/self/mem /proc/nosuch/x a/b ä∑ \u202e \\ ' " = a=b @ %
+    os.system builtins.print nas_exp.metrics.relu.relu nas_exp.algos.rs.search
+    float32 float64 cpu cuda cells modules images ones benchmark
+"""
+_FLAGS = "-m --multirun --help --cfg job --cfg=job --info --config-name=nosuch --nosuch -h --"
+
+
+def command_lines(count: int, seed: int) -> Iterator[list[str]]:
+    """Draw command lines: some choices and keys with values that fit, some without."""
+    drawn, flags, keys = random.Random(seed), _FLAGS.split(), _KEYS.split()
+    words = [*_VALUES.split(), "", "a b", "\t", "\n", "9" * 30, "x" * 300]
+    for _ in range(count):
+        line = ["algo.N=3", "runs=1", "network.C=2", "network.N=1"]
+        for _ in range(drawn.randint(1, 4)):
+            kind = drawn.random()
+            if kind < 0.5:
+                key = drawn.choice(list(_CHOICES))
+                values = drawn.sample(_CHOICES[key], min(len(_CHOICES[key]), drawn.choice([1, 1, 1, 2])))
+                line.append(f"{key}={','.join(values)}")
+            elif kind < 0.9:
+                line.append(f"{drawn.choice(keys)}={drawn.choice(words)}")
+            elif kind < 0.95:
+                line.append(drawn.choice(words))
+            else:
+                line.append(drawn.choice(flags))
+        drawn.shuffle(line)
+        yield line
+
+
+def run(line: list[str], folder: Path) -> tuple[int, str]:
+    """Run the program in a process of its own, forked from this one, which has everything imported.
+
+    Returns:
+        The exit code, and what it wrote to its terminal.
+    """
+    output = folder / "output.txt"
+    child = os.fork()
+    if not child:
+        code = 99
+        try:
+            os.chdir(folder)
+            os.environ["NAS_EXP_DATA"] = str(folder.parent / "data")
+            signal.alarm(300)
+            with open(output, "wb") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+            os.close(0)
+            # a test runner may have put others in their place
+            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until the process ends
+            sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            sys.argv = [str(ROOT / "run.py"), *line]
+            try:
+                runpy.run_path(sys.argv[0], run_name="__main__")
+            except SystemExit as ended:
+                code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), output.read_text(encoding="utf-8", errors="replace")
+
+
+def failures(count: int, seed: int) -> tuple[list[str], collections.Counter[int]]:
+    """Run random command lines; return a paragraph for each that failed, and how many ended with which exit code."""
+
+    told, codes = list[str](), collections.Counter[int]()
+    with tempfile.TemporaryDirectory() as folder:
+        for number, line in enumerate(command_lines(count, seed)):
+            place = Path(folder) / str(number)
+            place.mkdir()
+            code, output = run(line, place)
+            codes[code] += 1
+            if code not in (0, 1, 2) or "Traceback" in output or (code == 1 and "jobs finished" not in output):
+                told.append(f"exit code {code}: python run.py {shlex.join(line)}\n{output[-3000:]}")
+    return told, codes
+
+
+def main() -> int:
+    """Run them and tell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    told, codes = failures(arguments.count, arguments.seed)
+    print("\n\n".join(told))
+    print(f"{arguments.count} command lines, exit codes {dict(sorted(codes.items()))}, {len(told)} failures")
+    return int(bool(told))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
