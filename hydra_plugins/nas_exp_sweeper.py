@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
 
-    from nas_exp.config.check import Config
+    from nas_exp.config.types import Config
     from nas_exp.sweeps.jobs import Job, State
 
 

@@ -17,14 +17,18 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class AtMost:
-    """An upper bound, and what it is, as in ``N: Annotated[int, AtMost(15625, "the size of the space")]``."""
+    """An upper bound, as in ``N: Annotated[int, AtMost(100)]``."""
 
     maximum: float
-    meaning: str
 
     def complaint(self, value: Any) -> str | None:
         """Say what is expected instead of `value`; None when it is fine."""
-        return None if value <= self.maximum else f"at most {self.maximum}, {self.meaning}"
+        return None if value <= self.maximum else f"at most {self.maximum}"
+
+
+@dataclass(frozen=True)
+class InSpace:
+    """An upper bound for a number of architectures: the size of the space."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import nas_exp
-from nas_exp.config.check import RERUN, Config, check
+from nas_exp.config.check import check
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
 from nas_exp.config.members import with_members
 from nas_exp.config.schema import register_schema
+from nas_exp.config.types import RERUN, Config
 from nas_exp.errors import InputError, about_file, is_about_files, raised_in
 from nas_exp.report.table import print_table
 from nas_exp.storage.files import replacing, write_json

@@ -9,17 +9,28 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-from nas_exp.config.check import Config, check
+from nas_exp.config.check import check
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
 from nas_exp.config.schema import register_schema
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.report.trajectory import draw_trajectories
-from nas_exp.scoring.scorer import known_scores
+from nas_exp.scoring.source import source_of
+from nas_exp.scoring.table import Scores
 from nas_exp.tasks.search import search
 
 __all__ = ["configure", "draw_trajectories", "known_scores", "search"]
 
 _CONF = Path(__file__).parent.parent / "conf"
+
+
+def known_scores(config: Config) -> Scores:
+    """Return the known scores of the configured metric; nothing is computed.
+
+    Raises:
+        InputError: the benchmark or the images lack what the metric needs.
+    """
+    return source_of(config).known()
 
 
 def configure(*overrides: str) -> Config:

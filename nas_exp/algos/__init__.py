@@ -9,23 +9,22 @@ files.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NewType
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.bounds import AtLeast, AtMost
-from nas_exp.spaces.topology import SIZE
+from nas_exp.arrays import FloatArray
+from nas_exp.bounds import AtLeast, InSpace
 
-Count = Annotated[int, AtLeast(1), AtMost(SIZE, "the size of the space")]
+Count = Annotated[int, AtLeast(1), InSpace()]
 """How many architectures: the type of N, P and S."""
 
 Score = Callable[[Sequence[int]], Sequence[float]]
 """Scores architectures, given as `arch_index`, in order; higher is better. Non-finite scores never win."""
 
-
-Costs = NewType("Costs", npt.NDArray[np.float64])
-"""What architectures cost to keep or to run, lower is better: shape (15625,), by `arch_index`, NaN where unknown."""
+Costs = Callable[[Sequence[int]], FloatArray]
+"""Returns what architectures, given as `arch_index`, cost to keep or to run: lower is better, NaN where unknown."""
 
 CostName = Literal["params", "flops", "latency"]
 """The costs that there are; `nas_exp.search.costs` says what they are."""

@@ -6,12 +6,12 @@ import numpy as np
 
 from nas_exp.algos import Count, Score, Trajectory, rea, rs
 from nas_exp.bounds import NotAbove
-from nas_exp.spaces.topology import TopologySpace
+from nas_exp.spaces.space import Space
 
 
 def search(
     score: Score,
-    space: TopologySpace,
+    space: Space,
     rng: np.random.Generator,
     *,
     proxy: Score,

@@ -7,11 +7,14 @@ from typing import Literal
 import numpy as np
 
 from nas_exp.algos import Count, Score, Trajectory
-from nas_exp.spaces.topology import TopologySpace
+from nas_exp.spaces.space import Space
+
+_ALL = 100_000
+"""Of a space of up to so many architectures all are drawn as starts, as finished searches have done."""
 
 
 def search(
-    score: Score, space: TopologySpace, rng: np.random.Generator, *, N: Count, improvement: Literal["best", "first"]
+    score: Score, space: Space, rng: np.random.Generator, *, N: Count, improvement: Literal["best", "first"]
 ) -> Trajectory:
     """Climb from a random architecture to better neighbours until there is none, then start again elsewhere.
 
@@ -40,14 +43,15 @@ def search(
             found.update(zip(new, score(new), strict=True))
         return max(archs, key=fitness)
 
-    for start in space.sample(rng, len(space), replace=False).tolist():
+    starts = len(space) if len(space) <= _ALL else min(N, len(space))  # more than N are never needed
+    for start in space.sample(rng, starts, replace=False).tolist():
         if len(found) == N:
             break
         if start in found:
             continue
         here: int | None = best_of([start])
         while here is not None and len(found) < N:
-            neighbours = rng.permutation(space.neighbours[here]).tolist()
+            neighbours = rng.permutation(space.neighbours(here)).tolist()
             groups = [neighbours] if improvement == "best" else [[neighbour] for neighbour in neighbours]
             least = fitness(here)
             here = next((better for group in groups if fitness(better := best_of(group)) > least), None)

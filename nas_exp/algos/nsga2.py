@@ -3,17 +3,15 @@
 import numpy as np
 
 from nas_exp.algos import Costs, Count, Score, Trajectory, studies
-from nas_exp.spaces.topology import TopologySpace
+from nas_exp.spaces.space import Space
 
 
-def search(
-    score: Score, space: TopologySpace, rng: np.random.Generator, *, cost: Costs, N: Count, P: Count
-) -> Trajectory:
+def search(score: Score, space: Space, rng: np.random.Generator, *, cost: Costs, N: Count, P: Count) -> Trajectory:
     """Evolve a population towards high scores and low costs at once, by Optuna's `NSGAIISampler`.
 
     Args:
         score: to be high.
-        space: not used: Optuna draws edge by edge.
+        space: where to search; Optuna draws position by position.
         rng: seeds the sampler.
         cost: to be low.
         N: how many architectures; one may be proposed again.
@@ -28,7 +26,8 @@ def search(
     return studies.run_study(
         sampler,
         score,
+        space,
         N=N,
         directions=["maximize", "minimize"],
-        objectives=lambda arch, value: [value, float(cost[arch])],
+        objectives=lambda arch, value: [value, float(cost([arch])[0])],
     )

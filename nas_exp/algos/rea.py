@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from nas_exp.algos import Count, Score, Trajectory
-from nas_exp.spaces.topology import TopologySpace
+from nas_exp.spaces.space import Space
 
 
 def search(
     score: Score,
-    space: TopologySpace,
+    space: Space,
     rng: np.random.Generator,
     *,
     N: Count,
@@ -31,7 +31,7 @@ def search(
 
 
 def evolve(
-    score: Score, space: TopologySpace, rng: np.random.Generator, population: Sequence[int], *, N: int, S: int
+    score: Score, space: Space, rng: np.random.Generator, population: Sequence[int], *, N: int, S: int
 ) -> Trajectory:
     """Do the same from a given population, oldest first."""
     scored, P = list(population), len(population)
@@ -39,11 +39,11 @@ def evolve(
     fitness = [value if math.isfinite(value) else -math.inf for value in scores]
     # All random numbers are drawn up front: a few calls instead of thousands, and the loop is the algorithm alone.
     candidates = rng.integers(P, size=(N, S)).tolist()
-    mutations = rng.integers(space.neighbours.shape[1], size=N).tolist()
+    mutations = rng.integers(sum(radix - 1 for radix in space.radices), size=N).tolist()
     for oldest in range(N):
         # The population is always the last P scored, so position `oldest + k` holds its k-th oldest member.
         parent = max((oldest + k for k in candidates[oldest]), key=fitness.__getitem__)
-        child = int(space.neighbours[scored[parent], mutations[oldest]])
+        child = int(space.neighbours(scored[parent])[mutations[oldest]])
         (value,) = score([child])
         scored.append(child)
         scores.append(value)

@@ -3,10 +3,10 @@
 import numpy as np
 
 from nas_exp.algos import Count, Score, Trajectory
-from nas_exp.spaces.topology import TopologySpace
+from nas_exp.spaces.space import Space
 
 
-def search(score: Score, space: TopologySpace, rng: np.random.Generator, *, N: Count) -> Trajectory:
+def search(score: Score, space: Space, rng: np.random.Generator, *, N: Count) -> Trajectory:
     """Score N architectures drawn uniformly without replacement (the paper's Algorithm 1).
 
     Returns:

@@ -1,4 +1,4 @@
-"""What searches by one of Optuna's samplers share: an edge is a categorical parameter, an architecture a trial."""
+"""What searches by Optuna's samplers share: a position is a categorical parameter, an architecture a trial."""
 
 import contextlib
 import math
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nas_exp.algos import Score, Trajectory
-from nas_exp.spaces.topology import EDGES, OPERATIONS, index_of_spec
+from nas_exp.spaces.space import Space
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -19,6 +19,7 @@ HIGHEST_SEED = 2**32 - 1
 def run_study(
     sampler: "BaseSampler",
     score: Score,
+    space: Space,
     *,
     N: int,
     directions: Sequence[Literal["maximize", "minimize"]],
@@ -31,6 +32,7 @@ def run_study(
     Args:
         sampler: proposes architectures; it may propose one again.
         score: gives scores.
+        space: where to search; its radices are what the sampler sees.
         N: how many.
         directions: of each objective.
         objectives: the objectives of an architecture and its score.
@@ -39,16 +41,20 @@ def run_study(
         a trajectory of N steps.
     """
     import optuna
+    from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-    operations = range(len(OPERATIONS))
-    edges = {f"{i}->{j}": optuna.distributions.CategoricalDistribution(list(operations)) for i, j in EDGES}
+    positions: dict[str, BaseDistribution] = {
+        name: CategoricalDistribution(list(range(radix)))
+        for name, radix in zip(space.positions, space.radices, strict=True)
+    }
     scored, scores = list[int](), list[float]()
     with _silent():
         study = optuna.create_study(directions=list(directions), sampler=sampler)
         for _ in range(N):
-            # Optuna's types are those of any parameter
-            trial = study.ask(edges)  # type: ignore[arg-type]
-            arch = index_of_spec([trial.params[edge] for edge in edges])
+            trial = study.ask(positions)
+            arch = 0
+            for position, radix in zip(positions, space.radices, strict=True):
+                arch = arch * radix + trial.params[position]
             (value,) = score([arch])
             scored.append(arch)
             scores.append(value)

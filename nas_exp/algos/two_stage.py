@@ -1,4 +1,4 @@
-"""Two stages: a cheap score for many architectures, a dear one for the best of them."""
+"""Two stages: a cheap score for many architectures, an expensive one for the best of them."""
 
 import math
 from typing import Annotated
@@ -8,12 +8,12 @@ import numpy.typing as npt
 
 from nas_exp.algos import Count, Score, Trajectory, rea, rs
 from nas_exp.bounds import NotAbove
-from nas_exp.spaces.topology import TopologySpace
+from nas_exp.spaces.space import Space
 
 
 def search(
     score: Score,
-    space: TopologySpace,
+    space: Space,
     rng: np.random.Generator,
     *,
     final: Score,

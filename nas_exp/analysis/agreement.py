@@ -22,7 +22,7 @@ def agreement(scores: Sequence[Scores]) -> FloatArray:
     """
     import pandas as pd
 
-    ranked = {number: pd.Series(_ranks(each)) for number, each in enumerate(scores)}
+    ranked = {number: pd.Series(_ranks(each), index=each.arch_index) for number, each in enumerate(scores)}
     # pandas leaves out, for each pair, what is unknown of either
     found = pd.DataFrame(ranked).corr(method="spearman", min_periods=2).to_numpy(copy=True)
     np.fill_diagonal(found, 1.0)
@@ -30,11 +30,8 @@ def agreement(scores: Sequence[Scores]) -> FloatArray:
 
 
 def _ranks(scores: Scores) -> FloatArray:
-    """Return the ranks of scores, ties averaged: shape (15625,), NaN where not known."""
-    ranks = np.full(len(scores.known), np.nan)
-    score = scores.score[scores.known]
-    ranks[scores.known] = stats.rankdata(np.where(np.isfinite(score), score, -np.inf))
-    return ranks
+    """Return the ranks of scores, ties averaged: shape (n,)."""
+    return np.asarray(stats.rankdata(np.where(np.isfinite(scores.score), scores.score, -np.inf)))
 
 
 def alike_together(correlation: FloatArray) -> list[int]:

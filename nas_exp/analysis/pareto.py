@@ -17,14 +17,14 @@ def front(trajectory: Trajectory, cost: Costs) -> IntArray:
     from moocore import is_nondominated
 
     _, first = np.unique(trajectory.arch_index, return_index=True)
-    points = np.column_stack([trajectory.score[first], cost[trajectory.arch_index[first]]])
+    points = np.column_stack([trajectory.score[first], cost(trajectory.arch_index[first].tolist())])
     finite = np.isfinite(points).all(axis=1)
     first, points = first[finite], points[finite]
     if not len(first):
         return first
     best = is_nondominated(points, maximise=[True, False], keep_weakly=True)
-    steps = first[best]
-    return steps[np.lexsort((trajectory.arch_index[steps], cost[trajectory.arch_index[steps]]))]
+    steps, costs = first[best], points[best, 1]
+    return steps[np.lexsort((trajectory.arch_index[steps], costs))]
 
 
 def hypervolume(accuracy: FloatArray, cost: FloatArray, highest_cost: float) -> float:

@@ -1,70 +1,89 @@
 """Where trained accuracies and training costs come from: one module for each kind of benchmark.
 
-A benchmark module has `load(dataset, *, path, store) -> Benchmark`. Loading is on the way of every search, so it
-imports neither torch nor pandas nor scipy.
+A benchmark module has `load(dataset, *, space, path, store) -> Benchmark`. Every search loads one, so it imports
+neither torch nor pandas nor scipy.
 """
 
-import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.arrays import FloatArray
-from nas_exp.spaces.topology import TopologySpace
+from nas_exp.arrays import FloatArray, IntArray
+from nas_exp.spaces.space import Schedules, Space
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 """The datasets of NATS-Bench, as config keys spell them."""
 
+COLUMNS = {
+    "short_val_acc": "val_acc_{short}",
+    "val_acc": "val_acc_{full}",
+    "test_acc": "test_acc_{full}",
+    "short_seconds": "train_seconds_{short}",
+    "short_val_seconds": "val_seconds_{short}",
+    "latency": "latency_s",
+}
+"""What a benchmark can know of an architecture, and the name of that column in files, by epochs of the schedules.
 
-@dataclasses.dataclass(frozen=True, eq=False)
+* `short_val_acc`: validation accuracy after the short schedule, percent.
+* `val_acc`, `test_acc`: validation and test accuracy after the full schedule, percent.
+* `short_seconds`: training time of the short schedule, without validation, seconds.
+* `short_val_seconds`: time of the one validation that follows it, seconds.
+* `latency`: time of one forward pass, seconds.
+"""
+
+
+def file_columns(schedules: Schedules | None) -> dict[str, str]:
+    """Return the names of the columns in files, by meaning; of a space without schedules both are the same."""
+    if schedules is None:
+        return {meaning: meaning for meaning in COLUMNS}
+    return {meaning: name.format(short=schedules.short, full=schedules.full) for meaning, name in COLUMNS.items()}
+
+
+@dataclass(frozen=True, eq=False)
 class Benchmark:
-    """What training every architecture of the space on one dataset gave and cost.
+    """What training the architectures of a space on one dataset gave and cost.
 
-    Every array has shape (15625,), is indexed by `arch_index`, is read-only, and is NaN where the benchmark does not
-    know the value. Accuracies are percent, means over the trained seeds.
-
-    Attributes:
-        name: the kind of benchmark.
-        dataset: the dataset, one of `DATASETS`. On cifar10 the networks were trained on half of the training set.
-        val_acc_12: validation accuracy after the 12-epoch schedule, percent.
-        val_acc_200: validation accuracy after the 200-epoch schedule, percent.
-        test_acc_200: test accuracy after the 200-epoch schedule, percent.
-        train_seconds_12: training time of the 12-epoch schedule, without validation, seconds.
-        val_seconds_12: time of the one validation that follows it, seconds.
-        latency_s: time of one forward pass as the benchmark measured it, seconds.
+    Accuracies are means over the trained seeds. On cifar10 the networks were trained on half of the training set.
     """
 
     name: str
+    """The kind of benchmark."""
     dataset: str
-    val_acc_12: FloatArray
-    val_acc_200: FloatArray
-    test_acc_200: FloatArray
-    train_seconds_12: FloatArray
-    val_seconds_12: FloatArray
-    latency_s: FloatArray = dataclasses.field(default_factory=lambda: np.full(len(TopologySpace()), np.nan))
+    arch_index: IntArray
+    """The architectures that it knows: shape (n,), ascending."""
+    columns: Mapping[str, FloatArray]
+    """By the meanings of `COLUMNS`, each of shape (n,), read-only, NaN where a value is not known."""
+    schedules: Schedules | None
+    """How many epochs its short and its full training have, if it has two."""
 
+    def of(self, column: str, arch_index: npt.ArrayLike) -> FloatArray:
+        """Return the values of architectures, in the shape of `arch_index`; NaN where they are not known."""
+        asked = np.asarray(arch_index, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self.arch_index, asked), len(self.arch_index) - 1)
+        return np.where(self.arch_index[place] == asked, self.columns[column][place], np.nan)
 
-COLUMNS = tuple(field.name for field in dataclasses.fields(Benchmark) if field.name not in ("name", "dataset"))
-"""The names of the arrays of a `Benchmark`, and of the columns of the tables that hold them."""
+    def knows(self, column: str) -> bool:
+        """Return whether any value of a column is known."""
+        return bool(np.isfinite(self.columns[column]).any())
 
 
 def from_rows(
-    name: str, dataset: str, arch_index: npt.NDArray[np.int64], columns: Mapping[str, FloatArray]
+    name: str, dataset: str, space: Space, arch_index: IntArray, columns: Mapping[str, FloatArray]
 ) -> Benchmark:
-    """Build a `Benchmark` from rows in any order; architectures and columns that are not given become NaN.
+    """Build a `Benchmark` from rows in any order; columns that are not given are not known.
 
     Args:
         name: the kind of benchmark.
-        dataset: one of `DATASETS`.
-        arch_index: which architecture each row is about: shape (rows,), no repetitions.
-        columns: values of the rows, by names out of `COLUMNS`: each of shape (rows,).
+        dataset: the dataset.
+        space: the search space.
+        arch_index: which architecture each row is about: shape (rows,), at least one, no repetitions.
+        columns: values of the rows, by the meanings of `COLUMNS`: each of shape (rows,).
     """
-    arrays = {}
-    for column in COLUMNS:
-        values = np.full(len(TopologySpace()), np.nan)
-        if column in columns:
-            values[arch_index] = columns[column]
+    order = np.argsort(arch_index)
+    unknown = np.full(len(order), np.nan)
+    arrays = {column: np.asarray(columns.get(column, unknown), dtype=np.float64)[order] for column in COLUMNS}
+    for values in arrays.values():
         values.flags.writeable = False
-        arrays[column] = values
-    return Benchmark(name=name, dataset=dataset, **arrays)
+    return Benchmark(name, dataset, np.asarray(arch_index, dtype=np.int64)[order], arrays, space.schedules)

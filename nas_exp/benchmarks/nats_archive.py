@@ -1,4 +1,4 @@
-"""Original NATS-Bench archives of the topology space, read without trusting them.
+"""Original NATS-Bench archives of the topology space, read without running them.
 
 `nats_bench` knows what the archives mean, but it opens them with an unrestricted `pickle.load`. Here the pickles are
 read by `nas_exp.storage.pickles`, and `nats_bench` sees only the plain dicts that come of it.
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 from nas_exp.benchmarks import DATASETS
 from nas_exp.benchmarks.table import arch_indices
 from nas_exp.errors import InputError, in_one_line_with_type
+from nas_exp.spaces.space import Space
 from nas_exp.storage import pickles
 
 if TYPE_CHECKING:
     from nats_bench import ArchResults, NATStopology
 
 _KEYS = dict(zip(DATASETS, ("cifar10-valid", "cifar100", "ImageNet16-120"), strict=True))
-_SCHEDULES = ("12", "200")
 _FILE_NAME = re.compile(r"(\d{1,6})\.pickle\.pbz2")
 _EXPECTED = "expected a folder NATS-tss-…-simple or a file NATS-tss-….pickle.pbz2"
 
@@ -35,20 +35,28 @@ class Archive:
         path: the folder or file.
         arch_strs: the whole space, in NATS-Bench's order.
         files: which file holds each architecture, by NATS-Bench's index; the architectures that are there.
+        space: the topology space.
         results: the results themselves, by NATS-Bench's index, where one file holds all of them; otherwise None.
     """
 
     path: Path
     arch_strs: list[str]
     files: dict[int, Path]
+    space: Space
     results: dict[int, Any] | None = None
+
+    @property
+    def schedules(self) -> tuple[str, str]:
+        """NATS-Bench's names of the short and the full schedule."""
+        assert self.space.schedules is not None
+        return str(self.space.schedules.short), str(self.space.schedules.full)
 
     def part(self, indices: Sequence[int]) -> "Archive":
         """Return the same archive with some of its architectures only."""
         return dataclasses.replace(self, files={index: self.files[index] for index in indices})
 
 
-def open_archive(path: Path) -> Archive:
+def open_archive(path: Path, space: Space) -> Archive:
     """Read which architectures an archive holds; of a single file, everything.
 
     Raises:
@@ -56,7 +64,7 @@ def open_archive(path: Path) -> Archive:
     """
     if path.is_file():
         content = _read(path)
-        arch_strs = _arch_strs(content, path)
+        arch_strs = _arch_strs(content, path, space)
         results = content.get("arch2infos")
         if not isinstance(results, dict):
             raise InputError(f"{path}: found no results under arch2infos; {_EXPECTED}")
@@ -64,7 +72,7 @@ def open_archive(path: Path) -> Archive:
     elif path.is_dir():
         if not (meta := path / "meta.pickle.pbz2").is_file():
             raise InputError(f"benchmark.path: found no meta.pickle.pbz2 in the folder {path}; {_EXPECTED}")
-        arch_strs, results = _arch_strs(_read(meta), meta), None
+        arch_strs, results = _arch_strs(_read(meta), meta, space), None
         matches = ((file, _FILE_NAME.fullmatch(file.name)) for file in sorted(path.iterdir()))
         files = {int(match[1]): file for file, match in matches if match}
     else:
@@ -74,7 +82,7 @@ def open_archive(path: Path) -> Archive:
     for index, file in files.items():
         if not isinstance(index, int) or not 0 <= index < len(arch_strs):
             raise InputError(f"{file}: found architecture {index!r}; expected one from 0 to {len(arch_strs) - 1}")
-    return Archive(path, arch_strs, files, results)
+    return Archive(path, arch_strs, files, space, results)
 
 
 def read_results(archive: Archive) -> list[dict[str, Any]]:
@@ -82,8 +90,8 @@ def read_results(archive: Archive) -> list[dict[str, Any]]:
 
     Returns:
         For each architecture `nats_index`, `arch_str`, and for each dataset the columns of
-        `nas_exp.benchmarks.COLUMNS`, `params_m`, `flops_m` (millions) and `latency_s`, named `dataset/column`; for
-        cifar10 also `test_acc_200_full`, the test accuracy after training on the whole training set.
+        `nas_exp.benchmarks.file_columns`, `params_m` and `flops_m` (millions), named `dataset/column`; for cifar10 also
+        `test_acc_FULL_full`, the test accuracy after training on the whole training set.
 
     Raises:
         InputError: a file is broken, incomplete, about another architecture, or holds impossible values.
@@ -98,7 +106,7 @@ def _read_architecture(api: "NATStopology", archive: Archive, index: int) -> dic
     file, arch_str = archive.files[index], archive.arch_strs[index]
     source = str(file) if archive.results is None else f"{file}: architecture {index}"
     results = _read(file) if archive.results is None else archive.results[index]
-    for schedule in _SCHEDULES:
+    for schedule in archive.schedules:
         state = results.get(schedule) if isinstance(results, dict) else None
         # a string would be taken for a file name, and nats_bench would open it
         if not isinstance(state, dict):
@@ -106,7 +114,7 @@ def _read_architecture(api: "NATStopology", archive: Archive, index: int) -> dic
         if (found := state.get("arch_str")) != arch_str:
             raise InputError(f"{source}: found results of {found!r}; expected {arch_str} as the archive's list says")
     try:
-        columns = _columns(api, index, results)
+        columns = _columns(api, archive.schedules, index, results)
     except Exception as error:  # hostile content can make nats_bench raise anything
         raise InputError(
             f"{source}: found no complete results of a NATS-Bench topology archive ({in_one_line_with_type(error)})"
@@ -119,38 +127,39 @@ def _read_architecture(api: "NATStopology", archive: Archive, index: int) -> dic
     return {"nats_index": index, "arch_str": arch_str, **columns}
 
 
-def _columns(api: "NATStopology", index: int, results: dict[str, Any]) -> dict[str, float]:
+def _columns(api: "NATStopology", schedules: tuple[str, str], index: int, results: dict[str, Any]) -> dict[str, float]:
     from nats_bench import ArchResults
 
     # what NATStopology.reload does with a file; handing the dicts to the constructor would copy them twice
-    infos = {schedule: ArchResults.create_from_state_dict(results[schedule]) for schedule in _SCHEDULES}
+    infos = {schedule: ArchResults.create_from_state_dict(results[schedule]) for schedule in schedules}
     api.arch2infos_dict = {index: infos}
     api.evaluated_indexes = {index}
     columns: dict[str, float] = {}
+    short_epochs, full_epochs = schedules
     for dataset, key in _KEYS.items():
-        short, full = (api.get_more_info(index, key, hp=schedule, is_random=False) for schedule in _SCHEDULES)
-        costs = _costs(infos, key)
+        short, full = (api.get_more_info(index, key, hp=schedule, is_random=False) for schedule in schedules)
+        costs = _costs(list(infos.values()), key)
         values = {
-            "val_acc_12": short["valid-accuracy"],
-            "val_acc_200": full["valid-accuracy"],
-            "test_acc_200": full["test-accuracy"],
-            "train_seconds_12": short["train-all-time"],
+            f"val_acc_{short_epochs}": short["valid-accuracy"],
+            f"val_acc_{full_epochs}": full["valid-accuracy"],
+            f"test_acc_{full_epochs}": full["test-accuracy"],
+            f"train_seconds_{short_epochs}": short["train-all-time"],
             # one evaluation, after the last epoch: what nats_bench's own simulate_train_eval adds to the training
-            "val_seconds_12": short["valid-per-time"],
+            f"val_seconds_{short_epochs}": short["valid-per-time"],
             "params_m": costs.get("params"),
             "flops_m": costs.get("flops"),
             "latency_s": costs.get("latency"),
         }
         columns |= {f"{dataset}/{column}": _number(value) for column, value in values.items()}
-    whole = api.get_more_info(index, "cifar10", hp="200", is_random=False)
-    return {**columns, "cifar10/test_acc_200_full": _number(whole["test-accuracy"])}
+    whole = api.get_more_info(index, "cifar10", hp=full_epochs, is_random=False)
+    return {**columns, f"cifar10/test_acc_{full_epochs}_full": _number(whole["test-accuracy"])}
 
 
-def _costs(infos: dict[str, "ArchResults"], key: str) -> dict[str, Any]:
-    # where seeds disagree about a cost, nats_bench insists on seed 888, which only the 200-epoch schedule has
-    for schedule in _SCHEDULES:
+def _costs(infos: Sequence["ArchResults"], key: str) -> dict[str, Any]:
+    # where seeds disagree about a cost, nats_bench insists on seed 888, which only the full schedule has
+    for info in infos:
         with contextlib.suppress(ValueError):
-            return infos[schedule].get_compute_costs(key)
+            return info.get_compute_costs(key)
     return {}
 
 
@@ -166,7 +175,7 @@ def _read(file: Path) -> Any:
         raise InputError(f"{file}: not readable ({error.strerror or error})") from None
 
 
-def _arch_strs(content: Any, file: Path) -> list[str]:
+def _arch_strs(content: Any, file: Path, space: Space) -> list[str]:
     arch_strs = content.get("meta_archs") if isinstance(content, dict) else None
     if not isinstance(arch_strs, list) or not all(isinstance(arch_str, str) for arch_str in arch_strs):
         raise InputError(f"{file}: found no list of architectures under meta_archs; {_EXPECTED}")
@@ -174,5 +183,5 @@ def _arch_strs(content: Any, file: Path) -> list[str]:
         raise InputError(
             f"{file}: found an archive of the size space (NATS-sss); expected the topology space (NATS-tss)"
         )
-    arch_indices(arch_strs, str(file))
+    arch_indices(arch_strs, space, str(file))
     return arch_strs

@@ -1,33 +1,31 @@
 """Accuracies and costs from tables: one CSV or Parquet file for each dataset."""
 
-import functools
-import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from nas_exp.benchmarks import COLUMNS, DATASETS, Benchmark, FloatArray, from_rows
+from nas_exp.arrays import FloatArray, IntArray
+from nas_exp.benchmarks import DATASETS, Benchmark, file_columns, from_rows
 from nas_exp.errors import InputError, in_one_line
-from nas_exp.spaces.topology import OPERATIONS, index_of_str
+from nas_exp.spaces.space import Space
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_REQUIRED = ("arch_str", "val_acc_200")
 _FILE_NAME = r"(?:.*[-_])?{}\.(?:csv|csv\.gz|parquet)"
 
 
-def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
+def load(dataset: str, *, space: Space, path: Path | None, store: Path) -> Benchmark:
     """Load the table of one dataset.
 
-    The columns `arch_str` and `val_acc_200` are required; the other columns of `Benchmark` are read where they exist.
+    The columns `arch_str` and that of `val_acc` (see `file_columns`) are required; others are read where they exist.
 
     Args:
-        dataset: one of `nas_exp.benchmarks.DATASETS`.
+        dataset: the dataset.
+        space: the search space.
         path: a folder with a file for each dataset, such as `cifar10.parquet` or `nb201_cifar10.csv.gz`, or one file.
         store: not used.
 
@@ -36,7 +34,7 @@ def load(dataset: str, *, path: Path | None, store: Path) -> Benchmark:
     """
     if path is None:
         raise InputError("benchmark.path: found none; benchmark=table expects a folder with a CSV or Parquet file")
-    return read(find(path.expanduser(), dataset), dataset, name="table")
+    return read(find(path.expanduser(), dataset), dataset, space, name="table")
 
 
 def find(path: Path, dataset: str) -> Path:
@@ -63,43 +61,52 @@ def find(path: Path, dataset: str) -> Path:
     return found[0]
 
 
-def read(file: Path, dataset: str, *, name: str) -> Benchmark:
-    """Read one table; architectures that it lacks are NaN.
+def read(file: Path, dataset: str, space: Space, *, name: str) -> Benchmark:
+    """Read one table.
 
     Args:
         file: a CSV file, which may be gzipped, or a Parquet file.
-        dataset: one of `nas_exp.benchmarks.DATASETS`.
+        dataset: the dataset.
+        space: the search space.
         name: the kind of benchmark that the result belongs to.
 
     Raises:
         InputError: the file is unreadable, lacks a column, or holds impossible values.
     """
-    return from_table(read_arrow(file), file, dataset, name=name)
+    return from_table(read_arrow(file, space), file, dataset, space, name=name)
 
 
-def from_table(table: "pa.Table", file: Path, dataset: str, *, name: str) -> Benchmark:
+def from_table(table: "pa.Table", file: Path, dataset: str, space: Space, *, name: str) -> Benchmark:
     """Return what a table says, which was read from a file; `read` does both.
 
     Raises:
         InputError: it lacks a column, or holds impossible values.
     """
-    found = table.column_names
-    for column in _REQUIRED:
+    known, found = file_columns(space.schedules), table.column_names
+    required = ["arch_str", known["val_acc"]]
+    optional = ", ".join(column for column in known.values() if column not in required)
+    expected = f"{', '.join(required)} and, optionally, {optional}"
+    for column in required:
         if column not in found:
-            raise InputError(f"{file}: found no column {column} among {', '.join(found)}; expected {_expected()}")
-    repeated = sorted({column for column in found if found.count(column) > 1} & {*_REQUIRED, *COLUMNS})
+            raise InputError(f"{file}: found no column {column} among {', '.join(found)}; expected {expected}")
+    repeated = sorted({column for column in found if found.count(column) > 1} & {*required, *known.values()})
     if repeated:
-        raise InputError(f"{file}: found the column {repeated[0]} more than once; expected {_expected()}")
-    arch_index = arch_indices(_strings(table, "arch_str", file), str(file))
-    columns = {column: _numbers(table, column, file) for column in COLUMNS if column in found}
-    return from_rows(name, dataset, arch_index, columns)
+        raise InputError(f"{file}: found the column {repeated[0]} more than once; expected {expected}")
+    arch_index = arch_indices(_strings(table, "arch_str", file), space, str(file))
+    columns = {
+        meaning: _numbers(table, column, file, is_percent=meaning.endswith("_acc"))
+        for meaning, column in known.items()
+        if column in found
+    }
+    return from_rows(name, dataset, space, arch_index, columns)
 
 
-def arch_indices(arch_strs: Sequence[str], source: str) -> npt.NDArray[np.int64]:
+def arch_indices(arch_strs: Sequence[str], space: Space, source: str) -> IntArray:
     """Return the `arch_index` of each `arch_str`: shape (len(arch_strs),).
 
     Args:
         arch_strs: any part of the space, in any order.
+        space: the search space.
         source: where they come from, for the error message.
 
     Raises:
@@ -107,20 +114,20 @@ def arch_indices(arch_strs: Sequence[str], source: str) -> npt.NDArray[np.int64]
     """
     if not arch_strs:
         raise InputError(f"{source}: found no architecture; expected at least one")
-    known = _indices()
-    indices = np.array([known.get(arch_str, -1) for arch_str in arch_strs], dtype=np.int64)
+    indices = space.parse_all(arch_strs)
     if (unknown := np.flatnonzero(indices < 0)).size:
         try:
-            index_of_str(str(arch_strs[unknown[0]]))
+            space.parse(str(arch_strs[unknown[0]]))
         except InputError as error:
             raise InputError(f"{source}: row {unknown[0] + 1}: {error}") from None
-    if (counts := np.bincount(indices)).max() > 1:
-        twice = arch_strs[int(np.flatnonzero(indices == counts.argmax())[0])]
+    _, first, counts = np.unique(indices, return_index=True, return_counts=True)
+    if counts.max() > 1:
+        twice = arch_strs[int(first[counts.argmax()])]
         raise InputError(f"{source}: found the architecture {twice} {counts.max()} times; expected it once")
     return indices
 
 
-def read_arrow(file: Path) -> "pa.Table":
+def read_arrow(file: Path, space: Space) -> "pa.Table":
     """Read a CSV, gzipped CSV or Parquet file whole.
 
     Raises:
@@ -139,7 +146,7 @@ def read_arrow(file: Path) -> "pa.Table":
 
             compression = "gzip" if file.name.lower().endswith(".gz") else None
             # every column that counts is converted where it is read, so that messages can name column and value
-            types = {"arch_str": pa.string(), **dict.fromkeys(COLUMNS, pa.float64())}
+            types = {"arch_str": pa.string(), **dict.fromkeys(file_columns(space.schedules).values(), pa.float64())}
             with pa.input_stream(str(file), compression=compression) as stream:
                 return csv.read_csv(stream, convert_options=csv.ConvertOptions(column_types=types))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -152,11 +159,6 @@ def _is_named_after(file: Path, dataset: str) -> bool:
     return not file.name.startswith(".") and re.fullmatch(pattern, file.name, re.IGNORECASE) is not None
 
 
-def _expected() -> str:
-    optional = ", ".join(column for column in COLUMNS if column not in _REQUIRED)
-    return f"{', '.join(_REQUIRED)} and, optionally, {optional}"
-
-
 def _strings(table: "pa.Table", column: str, file: Path) -> list[str]:
     try:
         values = table.column(column).to_pylist()
@@ -167,7 +169,7 @@ def _strings(table: "pa.Table", column: str, file: Path) -> list[str]:
     return values
 
 
-def _numbers(table: "pa.Table", column: str, file: Path) -> FloatArray:
+def _numbers(table: "pa.Table", column: str, file: Path, *, is_percent: bool) -> FloatArray:
     import pyarrow as pa
 
     try:
@@ -175,17 +177,10 @@ def _numbers(table: "pa.Table", column: str, file: Path) -> FloatArray:
         values = np.array(table.column(column).cast(pa.float64()).to_pylist(), dtype=np.float64)
     except pa.ArrowException as error:
         raise InputError(f"{file}: found no numbers in the column {column} ({in_one_line(error)})") from None
-    highest, unit = (100.0, "percent") if "_acc_" in column else (np.finfo(np.float64).max, "seconds")
+    highest, unit = (100.0, "percent") if is_percent else (np.finfo(np.float64).max, "seconds")
     if (wrong := np.flatnonzero((values < 0) | (values > highest))).size:
-        limits = "a number from 0 to 100" if unit == "percent" else "a finite number from 0"
+        limits = "a number from 0 to 100" if is_percent else "a finite number from 0"
         raise InputError(
             f"{file}: row {wrong[0] + 1}: found {column} = {values[wrong[0]]}; expected {limits} ({unit}), or none"
         )
     return values
-
-
-@functools.cache
-def _indices() -> dict[str, int]:
-    # `str_of_index` for every architecture takes ten times as long, and every search waits for this
-    template = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
-    return {template.format(*names): index for index, names in enumerate(itertools.product(OPERATIONS, repeat=6))}

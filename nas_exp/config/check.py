@@ -2,13 +2,15 @@
 
 import dataclasses
 import functools
+import logging
 import math
 import re
+import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -17,149 +19,14 @@ from nas_exp.algos import CostName, Costs, Score
 from nas_exp.bounds import AtLeast
 from nas_exp.config.hydra_errors import one_line
 from nas_exp.config.members import with_members
-from nas_exp.config.schema import ConfigNode, DatasetNode, NetworkNode
+from nas_exp.config.schema import ConfigNode, DatasetNode
 from nas_exp.config.signatures import check_value, find, keywords
+from nas_exp.config.types import RERUN, Algo, BenchmarkCall, Call, Config, Metric, RuleName
 from nas_exp.errors import InputError
-from nas_exp.scoring.rules import RuleName
-from nas_exp.spaces.topology import SIZE
+from nas_exp.spaces.space import Images, Space
 from nas_exp.storage.seals import digest
-from nas_exp.tasks import store_of
 
-if TYPE_CHECKING:
-    from nas_exp.benchmarks import Benchmark
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """A metric as configured.
-
-    `input` says where scores come from: `images` and `ones` feed an untrained network, `benchmark` reads accuracies of
-    trained networks, and `members` stands for other metrics, each with an input of its own; the fields that do not
-    apply are None. `network` says what the function is given: `cells`, a fast `CellNetwork`; `live_cells`, the same
-    without the ReLUs of convolutions that lead nowhere; `modules`, the same network as a `torch.nn.Module`; or
-    `blueprint`, a `Blueprint`, which counts and cannot compute. `same_as` names the function of another metric that
-    gives the same scores in this space: the two share score tables.
-    """
-
-    name: str
-    target: str | None
-    input: str
-    network: str | None = None
-    same_as: str | None = None
-    batch_size: Annotated[int | None, AtLeast(2)] = None
-    dtype: str | None = None
-    seed: Annotated[int | None, AtLeast(0)] = None
-    version: int | None = None
-    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
-    repeats: Annotated[int, AtLeast(1)] = 1
-    members: "tuple[Metric, ...]" = ()
-    """Of a metric that stands for others, those; else none."""
-    rule: RuleName | None = None
-    """How their scores become one; None if they do not, or there are none."""
-    key: str = "metric"
-    """The key that holds it, for error messages."""
-
-    @property
-    def dead_relus(self) -> bool:
-        """Whether the network that the function is given has the ReLUs of convolutions that lead nowhere."""
-        return self.network != "live_cells"
-
-
-@dataclass(frozen=True)
-class Call:
-    """A named function with its keyword arguments: a task or an algorithm."""
-
-    name: str
-    function: Callable[..., Any]
-    arguments: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Algo(Call):
-    """An algorithm as configured; `arguments` are those that are plain values."""
-
-    metrics: dict[str, Metric]
-    """Those whose scores it is given beside the main one's, by parameter."""
-    seconds: float | None
-    """What all scores of one search may take together; None: any."""
-    cost: CostName | None
-    """One of `CostName`, if it weighs scores against a cost, its parameter `cost`."""
-
-    @property
-    def hyper_parameters(self) -> dict[str, Any]:
-        """All that distinguishes it from others of its name, as plain values."""
-        metrics = {parameter: metric.name for parameter, metric in self.metrics.items()}
-        # searches without such a budget are what they were before there were any
-        budget = {} if self.seconds is None else {"budget_seconds": self.seconds}
-        cost = {} if self.cost is None else {"cost": self.cost}
-        return {**self.arguments, **metrics, **cost, **budget}
-
-
-@dataclass(frozen=True)
-class BenchmarkCall:
-    """A benchmark as configured: what loads it, and from where."""
-
-    name: str
-    function: Callable[..., "Benchmark"]
-    path: Path | None
-    store: Path
-    """The folder of imported archives."""
-
-    def load(self, dataset: str) -> "Benchmark":
-        """Load what the benchmark has of a dataset; once a process, as a sweep's jobs share their workers.
-
-        Raises:
-            InputError: the path is missing or not what it should be.
-        """
-        return _load(self, dataset)
-
-
-@functools.lru_cache(maxsize=8)
-def _load(call: BenchmarkCall, dataset: str) -> "Benchmark":
-    return call.function(dataset, path=call.path, store=call.store)
-
-
-@dataclass(frozen=True)
-class Config:
-    """The checked configuration of one job."""
-
-    task: Call
-    dataset: DatasetNode
-    metric: Metric
-    algo: Algo
-    benchmark: BenchmarkCall
-    network: NetworkNode
-    scores: Path
-    """The folder of all score tables."""
-    runs: int
-    seed: int
-    n_jobs: int
-    device: str
-    sweep: Path | None
-    """The folder of the sweep that is reported."""
-    rerun: str
-    """Which jobs of a sweep are run that was run before: one of `RERUN`."""
-    dry_run: bool
-    """Whether a sweep's jobs are only listed."""
-    hash: str
-    """Of all values but those that say how and where to work, and of the folder that a task fills if it fills one;
-    16 hexadecimal digits."""
-
-    def of_scores(self) -> "dict[str, Config]":
-        """Return a configuration for each score that the algorithm is given, by parameter; this one is `score`'s."""
-        others = {name: dataclasses.replace(self, metric=metric) for name, metric in self.algo.metrics.items()}
-        return {"score": self, **others}
-
-    def of_members(self) -> "list[Config]":
-        """Return a configuration for each metric that the metric stands for, as itself."""
-        return [dataclasses.replace(self, metric=metric) for metric in self.metric.members]
-
-    def of_computed(self) -> "list[Config]":
-        """Return a configuration for each metric whose scores are to be there: the members', or this one."""
-        return [part for member in self.of_members() for part in member.of_computed()] or [self]
-
-
-RERUN = ("missing", "failed", "all")
+log = logging.getLogger(__name__)
 
 _INPUTS = {  # the common keys that a metric of each kind must have
     "images": ("network", "batch_size", "dtype", "seed", "version"),
@@ -167,13 +34,17 @@ _INPUTS = {  # the common keys that a metric of each kind must have
     "benchmark": (),
     "members": (),
 }
-_GIVEN = {"task": ("config", "folder"), "algo": ("score", "space", "rng")}
+_GIVEN = {"task": ("config", "folder"), "algo": ("score", "space", "rng"), "space": ()}
 """What the functions of a group are called with before the keys of their configuration."""
 _CHOICES = {
     "input": tuple(_INPUTS),
-    "network": ("cells", "live_cells", "modules", "blueprint"),
+    "network": ("cells", "live_cells", "modules", "counts"),
     "dtype": ("float32", "float64"),
 }
+_DEFAULT_SPACE = {"name": "topology", "_target_": "nas_exp.spaces.topology.TopologySpace"}
+"""What configurations mean that were written before there were other spaces."""
+_OLD_FORMS = {"blueprint": "counts"}
+"""Forms of a network by their old names, which identities and hashes keep."""
 
 
 def check(node: DictConfig) -> Config:
@@ -193,6 +64,7 @@ def check(node: DictConfig) -> Config:
         values: dict[str, Any] = OmegaConf.to_container(typed)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise InputError(one_line(error)) from None
+    values["space"] = values["space"] or _DEFAULT_SPACE
     _check_numbers(values)
     if values["n_jobs"] < 1 and values["n_jobs"] != -1:
         raise InputError(f"n_jobs={values['n_jobs']}: expected at least 1, or -1 for one a core")
@@ -201,14 +73,14 @@ def check(node: DictConfig) -> Config:
     if values["rerun"] not in RERUN:
         raise InputError(f"rerun={values['rerun']}: the choices are {', '.join(RERUN)}")
     _check_paths(values)
-    task = _call(values["task"], "task")
+    task, space = _call(values["task"], "task"), _space(values)
     return Config(
         task=task,
         dataset=DatasetNode(**values["dataset"]),
         metric=_metric(values["metric"], "metric"),
-        algo=_algo(values["algo"]),
-        benchmark=_benchmark(values),
-        network=NetworkNode(**values["network"]),
+        algo=_algo(values["algo"], space),
+        benchmark=_benchmark(values, space),
+        space=space,
         scores=Path(values["paths"]["scores"]).expanduser(),
         runs=values["runs"],
         seed=values["seed"],
@@ -217,7 +89,7 @@ def check(node: DictConfig) -> Config:
         sweep=None if values["sweep"] is None else Path(values["sweep"]).expanduser(),
         rerun=values["rerun"],
         dry_run=values["dry_run"],
-        hash=_hash(values, store_of(task.function)),
+        hash=_hash(values, space, task),
     )
 
 
@@ -226,7 +98,20 @@ def _call(values: dict[str, Any], group: str) -> Call:
     return Call(name, function, keywords(function, _without(values, "name", "_target_"), group))
 
 
-def _algo(values: dict[str, Any]) -> Algo:
+def _space(values: dict[str, Any]) -> Space:
+    """Make the space: the keys of `space` and of `network` are the arguments of its class."""
+    name, make = _named_function(values["space"], "space")
+    own = _without(values["space"], "name", "_target_")
+    arguments = {**keywords(make, {**values["network"], **own}, "space" if own else "network")}
+    space = make(**arguments)
+    if not isinstance(space, Space):
+        raise InputError(f"space._target_={values['space']['_target_']}: expected a class derived from Space")
+    space = space.named(name, arguments)
+    space.check(Images(values["dataset"]["num_classes"], values["dataset"]["image_size"]))
+    return space
+
+
+def _algo(values: dict[str, Any], space: Space) -> Algo:
     name, function = _named_function(values, "algo")
     hints = typing.get_type_hints(function)
     # `score` itself is the main metric's
@@ -246,8 +131,10 @@ def _algo(values: dict[str, Any]) -> Algo:
         raise InputError(f"algo.seconds={seconds}: expected a positive number, or null")
     arguments = _without(values, "name", "_target_", "seconds", *given)
     if arguments.get("N", 0) is None:
-        arguments["N"] = SIZE
-    arguments = keywords(function, arguments, "algo", given=given)
+        if not space.is_small:
+            raise InputError(f"algo.N=null: space={space.name} has {len(space):,} architectures; expected a number")
+        arguments["N"] = len(space)
+    arguments = keywords(function, arguments, "algo", given=given, space_size=len(space))
     return Algo(name, function, arguments, metrics, seconds, cost)
 
 
@@ -258,15 +145,16 @@ def _named_function(values: dict[str, Any], group: str) -> tuple[str, Callable[.
     return values["name"], find(values["_target_"], f"{group}._target_", given=_GIVEN[group])
 
 
-def _without(values: dict[str, Any], *keys: str) -> dict[str, Any]:
+def _without(values: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in keys}
 
 
-def _benchmark(values: dict[str, Any]) -> BenchmarkCall:
+def _benchmark(values: dict[str, Any], space: Space) -> BenchmarkCall:
     node = values["benchmark"]
     return BenchmarkCall(
         node["name"],
-        find(node["_target_"], "benchmark._target_", given=("dataset",), by_name=("path", "store")),
+        find(node["_target_"], "benchmark._target_", given=("dataset",), by_name=("space", "path", "store")),
+        space,
         None if node["path"] is None else Path(node["path"]),
         Path(values["paths"]["benchmarks"]).expanduser(),
     )
@@ -276,8 +164,6 @@ def _check_numbers(values: dict[str, Any]) -> None:
     bounds = {
         "runs": (1, 1_000_000),
         "seed": (0, None),
-        "network.C": (1, 1024),
-        "network.N": (1, 100),
         "dataset.num_classes": (2, 1_000_000),
         "dataset.image_size": (4, 1024),
     }
@@ -289,8 +175,6 @@ def _check_numbers(values: dict[str, Any]) -> None:
         if highest is not None and value > highest:
             raise InputError(f"{key}={value}: expected at most {highest}")
     dataset = values["dataset"]
-    if dataset["image_size"] % 4:
-        raise InputError(f"dataset.image_size={dataset['image_size']}: expected a multiple of 4, as it is halved twice")
     for key in ("mean", "std"):
         if len(dataset[key]) != 3 or not all(math.isfinite(value) for value in dataset[key]):
             raise InputError(f"dataset.{key}={dataset[key]}: expected 3 numbers, one a channel")
@@ -332,6 +216,8 @@ def _metric(values: dict[str, Any], group: str) -> Metric:
     settings = {key: value for key, value in values.items() if key in common}
     own = {key: value for key, value in values.items() if key not in common | {"_target_"}}
     settings |= {"target": values["_target_"], "arguments": own, "key": group}
+    if settings.get("network") in _OLD_FORMS:
+        settings["network"] = _new_form(settings["network"])
     metric = Metric(**keywords(Metric, settings, group))
     for key, choices in _CHOICES.items():
         if getattr(metric, key) not in (None, *choices):
@@ -345,7 +231,7 @@ def _metric(values: dict[str, Any], group: str) -> Metric:
 
 def _many(values: dict[str, Any], group: str) -> Metric:
     """Return a metric that stands for others."""
-    own = keywords(_keys_of_many, _without(values, "input", "members"), group)
+    own = keywords(_EnsembleNode, _without(values, "input", "members"), group)
     members = values.get("members")
     if not isinstance(members, dict):
         found = f"{group}.members={'null' if members is None else members}"
@@ -360,29 +246,59 @@ def _many(values: dict[str, Any], group: str) -> Metric:
     return Metric(name=name, target=None, input="members", members=of, rule=own.get("rule"), key=group)
 
 
-def _keys_of_many(
-    *,
-    name: str | None,
-    rule: RuleName | None = None,
-    batch_size: Annotated[int | None, AtLeast(2)],
-    seed: Annotated[int | None, AtLeast(0)],
-    repeats: Annotated[int | None, AtLeast(1)],
-) -> None:
-    """Say which keys a metric that stands for others has, and their types; the last three are those of its members."""
+@dataclass(frozen=True, kw_only=True)
+class _EnsembleNode:
+    """The keys of a metric that stands for others; the last three are those of its members."""
+
+    name: str | None
+    rule: RuleName | None = None
+    batch_size: Annotated[int | None, AtLeast(2)]
+    seed: Annotated[int | None, AtLeast(0)]
+    repeats: Annotated[int | None, AtLeast(1)]
 
 
-def _hash(values: dict[str, Any], store: str | None) -> str:
-    not_hashed = ("n_jobs", "device", "name", "paths", "sweep", "rerun", "dry_run")
+@functools.cache
+def _new_form(old: str) -> str:
+    log.info("metric.network=%s is called %s now; the old name still works", old, _OLD_FORMS[old])
+    return _OLD_FORMS[old]
+
+
+def _hash(values: dict[str, Any], space: Space, task: Call) -> str:
+    not_hashed = ("space", "n_jobs", "device", "name", "paths", "sweep", "rerun", "dry_run")
     hashed = {key: value for key, value in values.items() if key not in not_hashed}
-    if store is not None:  # what the job has done is in there, and nowhere else
+    identity = space.identity
+    if identity["space"] != _DEFAULT_SPACE["name"]:  # which no earlier configuration has named
+        hashed["space"] = identity["space"]
+    hashed["network"] = identity["network"]
+    if (store := _store_of(task)) is not None:  # what the job has done is in there, and nowhere else
         hashed["store"] = str(Path(values["paths"][store]).expanduser().resolve())
     # as before there were such keys, so that earlier results still count
     if hashed["algo"].get("seconds") is None:
         hashed["algo"] = _without(hashed["algo"], "seconds")
-    hashed["algo"] = {key: _unless_repeated(value) for key, value in hashed["algo"].items()}
-    hashed["metric"] = _unless_repeated(hashed["metric"])
+    hashed["algo"] = {key: _metric_as_hashed(value) for key, value in hashed["algo"].items()}
+    hashed["metric"] = _metric_as_hashed(hashed["metric"])
     return digest(hashed)
 
 
-def _unless_repeated(metric: Any) -> Any:
-    return _without(metric, "repeats") if isinstance(metric, dict) and metric.get("repeats") == 1 else metric
+def _store_of(task: Call) -> str | None:
+    """Return the key under `paths` of the folder that a task fills; None if it fills none."""
+    return getattr(sys.modules[task.function.__module__], "STORE", None)
+
+
+def _metric_as_hashed(metric: Any) -> Any:
+    """Return a metric's values as hashes have always had them: without `repeats` of 1, under old names."""
+    if isinstance(metric, dict):
+        metric = _without(metric, "repeats") if metric.get("repeats") == 1 else metric
+        return _with_old_forms(metric)
+    return metric
+
+
+def _with_old_forms(metric: Any) -> Any:
+    if not isinstance(metric, dict):
+        return metric
+    return {key: old_form(value) if key == "network" else _with_old_forms(value) for key, value in metric.items()}
+
+
+def old_form(form: str | None) -> str | None:
+    """Return the name of a network's form that identities and hashes have."""
+    return {new: old for old, new in _OLD_FORMS.items()}.get(form or "", form)

@@ -67,7 +67,7 @@ def _fill_in(metric: DictConfig, key: str) -> None:
     for member in metric.members.values():
         for name in FOR_ALL:
             # what only counts draws nothing, and its table is the same whatever the seed
-            if name == "seed" and member.get("network") == "blueprint":
+            if name == "seed" and member.get("network") in ("counts", "blueprint"):
                 continue
             if metric.get(name) is not None and member.get(name) is not None:
                 member[name] = metric[name]

@@ -1,7 +1,7 @@
 """What the files in conf/ refer to: the types of their keys, and two resolvers."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,6 @@ class BenchmarkNode:
 
 
 @dataclass
-class NetworkNode:
-    """The cell network's size."""
-
-    C: int = MISSING
-    N: int = MISSING
-
-
-@dataclass
 class PathsNode:
     """conf/paths/: where tables are kept."""
 
@@ -58,7 +50,8 @@ class ConfigNode:
     metric: dict[str, Any] = MISSING
     algo: dict[str, Any] = MISSING
     benchmark: BenchmarkNode = MISSING
-    network: NetworkNode = MISSING
+    space: dict[str, Any] = field(default_factory=dict)
+    network: dict[str, Any] = field(default_factory=dict)
     paths: PathsNode = MISSING
     runs: int = MISSING
     seed: int = MISSING

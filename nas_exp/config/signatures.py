@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from nas_exp.bounds import AtLeast, AtMost, NotAbove
+from nas_exp.bounds import AtLeast, AtMost, InSpace, NotAbove
 from nas_exp.errors import InputError
 
 
@@ -45,7 +45,12 @@ def find(target: Any, key: str, *, given: Sequence[str] = (), by_name: Collectio
 
 
 def keywords(
-    function: Callable[..., Any], values: Mapping[str, Any], group: str, *, given: Collection[str] = ()
+    function: Callable[..., Any],
+    values: Mapping[str, Any],
+    group: str,
+    *,
+    given: Collection[str] = (),
+    space_size: int | None = None,
 ) -> dict[str, Any]:
     """Check `values` against the keyword-only parameters of `function` and return the keyword arguments.
 
@@ -54,11 +59,12 @@ def keywords(
         values: the configuration values by key.
         group: the configuration group they come from, for the error message.
         given: keyword-only parameters that are given in another way.
+        space_size: the number of architectures, for parameters that are `InSpace`.
 
     Raises:
         InputError: a key is missing or unknown, or a value has the wrong type or is out of range.
     """
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function, include_extras=True)
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(function).parameters.items()
@@ -69,42 +75,47 @@ def keywords(
         raise InputError(f"{group}.{unknown[0]}: unknown key; the choices are {known}")
     for name, parameter in parameters.items():
         if name in values:
-            check_value(f"{group}.{name}", values[name], hints.get(name, Any))
+            check_value(f"{group}.{name}", values[name], hints.get(name, Any), space_size=space_size)
         elif parameter.default is inspect.Parameter.empty:
             raise InputError(f"{group}.{name}: missing; expected {_describe(hints.get(name, Any))}")
     for name in values:
-        for bound in _extras(hints.get(name, Any)):
+        for bound in _bounds(hints.get(name, Any)):
             highest = values.get(bound.key) if isinstance(bound, NotAbove) else None
             if highest is not None and values[name] is not None and values[name] > highest:
                 raise InputError(f"{group}.{name}={values[name]}: expected at most {group}.{bound.key}={highest}")
     return dict(values)
 
 
-def check_value(key: str, value: Any, hint: Any) -> None:
+def check_value(key: str, value: Any, hint: Any, *, space_size: int | None = None) -> None:
     """Check one value against the hint of its type and range.
 
     Raises:
         InputError: it has another type, or is out of range; the line begins with `key`.
     """
-    bounds = tuple(extra for extra in _extras(hint) if isinstance(extra, AtLeast | AtMost))
-    if typing.get_origin(hint) is typing.Annotated:
-        hint = typing.get_args(hint)[0]
     if not _is(value, hint):
         raise InputError(f"{key}={value}: expected {_describe(hint)}")
-    for bound in bounds:
-        if value is not None and (complaint := bound.complaint(value)):
+    if value is None:
+        return
+    for bound in _bounds(hint):
+        if isinstance(bound, AtLeast | AtMost) and (complaint := bound.complaint(value)):
             raise InputError(f"{key}={value}: expected {complaint}")
+        if isinstance(bound, InSpace) and space_size is not None and value > space_size:
+            raise InputError(f"{key}={value}: expected at most {space_size}, the size of the space")
 
 
-def _extras(hint: Any) -> tuple[Any, ...]:
-    """Return what a hint is annotated with."""
-    return typing.get_args(hint)[1:] if typing.get_origin(hint) is typing.Annotated else ()
+def _bounds(hint: Any) -> tuple[Any, ...]:
+    """Return what a hint, or one of its alternatives, is annotated with."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return typing.get_args(hint)[1:]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return tuple(bound for option in typing.get_args(hint) for bound in _bounds(option))
+    return ()
 
 
 def _is(value: Any, hint: Any) -> bool:
-    if hint is Any:
-        return True
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _is(value, inner[0])
     if origin in (typing.Union, types.UnionType):
         return any(_is(value, option) for option in inner)
     if origin is typing.Literal:
@@ -113,7 +124,7 @@ def _is(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(_is(item, inner[0]) for item in value)
     if hint in (int, float):
         return isinstance(value, int | hint) and not isinstance(value, bool)
-    return isinstance(value, origin or hint)
+    return hint is Any or isinstance(value, origin or hint)
 
 
 def _describe(hint: Any) -> str:

@@ -1,4 +1,4 @@
-"""Validation accuracy after 12 epochs of training: what the training-free metrics compete with."""
+"""Validation accuracy after a short training: what the training-free metrics compete with."""
 
 import numpy as np
 
@@ -8,18 +8,22 @@ from nas_exp.errors import InputError
 
 
 def val_acc(benchmark: Benchmark) -> tuple[FloatArray, FloatArray]:
-    """Return the 12-epoch validation accuracies of the space and what they cost.
+    """Return the validation accuracies after the short schedule and what they cost.
 
     Returns:
-        accuracies in percent and seconds (training plus validation, as far as the benchmark has them), each of shape
-        (15625,), NaN where the benchmark has none.
+        accuracies in percent and seconds (training plus validation, as far as the benchmark has them), each of the
+        shape of `benchmark.arch_index`, NaN where the benchmark has none.
 
     Raises:
-        InputError: the benchmark has no 12-epoch accuracy at all.
+        InputError: the benchmark has no accuracy after the short schedule at all.
     """
-    if not np.isfinite(benchmark.val_acc_12).any():
+    if not benchmark.knows("short_val_acc"):
+        which = "accuracies of short trainings"
+        if benchmark.schedules is not None:
+            which = f"{benchmark.schedules.short}-epoch accuracies"
         raise InputError(
-            f"metric=val_acc: benchmark={benchmark.name} has no 12-epoch accuracies; "
+            f"metric=val_acc: benchmark={benchmark.name} has no {which}; "
             "expected benchmark=nats or benchmark=table, with benchmark.path"
         )
-    return benchmark.val_acc_12, benchmark.train_seconds_12 + np.nan_to_num(benchmark.val_seconds_12)
+    columns = benchmark.columns
+    return columns["short_val_acc"], columns["short_seconds"] + np.nan_to_num(columns["short_val_seconds"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nas_exp.analysis.ceiling import NoiseCeiling, ceiling_of_space
+from nas_exp.analysis.ceiling import NoiseCeiling, noise_ceiling
 from nas_exp.analysis.comparisons import Comparison, Ranking, compare_pairs, ranks_over_datasets
 from nas_exp.analysis.intervals import Interval, mean_interval
 from nas_exp.analysis.ranking import (
@@ -14,7 +14,7 @@ from nas_exp.analysis.ranking import (
     ranking_quality,
     spearman_interval,
 )
-from nas_exp.arrays import FloatArray
+from nas_exp.arrays import FloatArray, IntArray
 from nas_exp.errors import InputError
 from nas_exp.report.equal_cost import EqualCost, at_equal_cost
 from nas_exp.report.finished import FinishedJob, Sweep
@@ -82,30 +82,33 @@ def gather(sweep: Sweep, *, images: str | None, device: str, n_jobs: int) -> Evi
         first.setdefault((job.dataset, job.metric), job)
     pairs, absent = dict[tuple[str, str], tuple[FloatArray, FloatArray]](), dict[tuple[str, str], str]()
     accuracies: dict[str, FloatArray] = {}
+    twins: dict[str, tuple[FloatArray, IntArray]] = {}
     for key, job in first.items():
         try:
-            scores, accuracy = sweep.scores(job), sweep.trained(job)
+            scores, trained = sweep.scores(job), sweep.trained(job)
         except InputError as error:
             absent[key] = str(error)
             continue
-        accuracies[job.dataset] = accuracy
-        both = scores.known & np.isfinite(accuracy)
-        if both.sum() > 1:
-            pairs[key] = scores.score[both], accuracy[both]
+        accuracies[job.dataset] = trained.score
+        if (classes := job.config.space.twins(trained.arch_index)) is not None:
+            twins[job.dataset] = trained.score, classes
+        scores, trained = scores.of(trained.arch_index), trained.of(scores.arch_index)
+        if len(scores.arch_index) > 1:
+            pairs[key] = scores.score, trained.score
         else:
             absent[key] = "no architectures with both a score and an accuracy"
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
         ranked = parallel(joblib.delayed(rank)(*pair) for pair in pairs.values())
-        ceilings = parallel(joblib.delayed(ceiling_of_space)(accuracy, top=TOP) for accuracy in accuracies.values())
+        ceilings = parallel(joblib.delayed(noise_ceiling)(*each, top=TOP) for each in twins.values())
     found = {key: values for key, job in main_jobs(sweep).items() if (values := found_accuracy(sweep, job)) is not None}
     return Evidence(
         dict(zip(pairs, ranked, strict=True)),
-        dict(zip(accuracies, ceilings, strict=True)),
+        dict(zip(twins, ceilings, strict=True)),
         absent,
         {key: mean_interval(values) for key, values in found.items()},
         {dataset: _compare(dataset, found) for dataset in dict.fromkeys(dataset for dataset, _ in found)},
         _rank_searches(found),
-        at_equal_cost(sweep, {dataset: float(np.nanmax(accuracy)) for dataset, accuracy in accuracies.items()}),
+        at_equal_cost(sweep, {dataset: float(accuracy.max()) for dataset, accuracy in accuracies.items()}),
         *similarities(sweep, root=images, device=device),
     )
 

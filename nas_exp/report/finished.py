@@ -19,10 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from nas_exp.arrays import FloatArray
-from nas_exp.config.check import Config, check
+from nas_exp.config.check import check
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError, in_one_line
 from nas_exp.report.trajectory import held
-from nas_exp.scoring.scorer import known_scores
+from nas_exp.scoring.source import source_of
 from nas_exp.scoring.table import Scores
 from nas_exp.storage.parquet import read_columns
 from nas_exp.storage.seals import is_whole
@@ -144,14 +145,16 @@ class FinishedSweep(Generic[Job]):
         """The same in words."""
         return {"test_acc": "test", "val_acc": "validation"}[self.accuracy]
 
-    def trained(self, job: Job) -> FloatArray:
-        """Return the 200-epoch accuracies of the space on a job's dataset: shape (15625,), percent, NaN where unknown.
+    def trained(self, job: Job) -> Scores:
+        """Return the accuracies on a job's dataset of the fully trained architectures of its space, percent.
 
         Raises:
             InputError: the benchmark cannot be read.
         """
         benchmark = job.config.benchmark.load(job.dataset)
-        return benchmark.test_acc_200 if self.accuracy == "test_acc" else benchmark.val_acc_200
+        known = np.isfinite(benchmark.columns[self.accuracy])
+        accuracy = benchmark.columns[self.accuracy][known]
+        return Scores(benchmark.arch_index[known], accuracy, np.full(len(accuracy), np.nan))
 
     def scores(self, job: Job) -> Scores:
         """Return what is known of a job's metric over the space.
@@ -159,7 +162,7 @@ class FinishedSweep(Generic[Job]):
         Raises:
             InputError: it cannot be read, as when the images have gone.
         """
-        return known_scores(job.config)
+        return source_of(job.config).known()
 
 
 Sweep = FinishedSweep[FinishedJob]

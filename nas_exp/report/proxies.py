@@ -6,14 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas_exp.analysis.agreement import agreement
-from nas_exp.analysis.ceiling import NoiseCeiling, ceiling_of_space
+from nas_exp.analysis.ceiling import NoiseCeiling, noise_ceiling
 from nas_exp.analysis.intervals import Interval
 from nas_exp.arrays import FloatArray
 from nas_exp.errors import InputError
 from nas_exp.report.finished import RankingJob, RankingSweep
 from nas_exp.report.view import datasets_of, label
-from nas_exp.scoring.table import Scores
-from nas_exp.spaces.topology import SIZE
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Comparison:
 
     proxies: Sequence[Proxy]
     """Those that rank best first."""
-    ceiling: NoiseCeiling
+    ceiling: NoiseCeiling | None
     top: str
     """The best-scored share, in words."""
     names: Sequence[str]
@@ -71,12 +69,12 @@ def compare(sweep: RankingSweep) -> tuple[dict[str, Comparison], list[str]]:
     names = dict(zip(map(id, sweep.jobs), names_of(sweep.jobs), strict=True))
     for dataset in datasets_of(sweep):
         jobs = [job for job in sweep.jobs if job.dataset == dataset]
-        accuracy = sweep.trained(jobs[0])
-        known = {f"{sweep.accuracy_name} accuracy": Scores(np.isfinite(accuracy), accuracy, np.full(SIZE, np.nan))}
+        trained = sweep.trained(jobs[0])
+        known = {f"{sweep.accuracy_name} accuracy": trained}
         for job in jobs:
             about = f"{names[id(job)]} on {label(dataset)}"
             count = _number(job, "architectures")
-            if count < np.isfinite(accuracy).sum():
+            if count < len(trained.arch_index):
                 told.append(f"{about}: only {count:,.0f} architectures had a score when the sweep was run")
             try:
                 scores = sweep.scores(job)
@@ -84,13 +82,14 @@ def compare(sweep: RankingSweep) -> tuple[dict[str, Comparison], list[str]]:
                 told.append(f"{about}: agreement with other metrics is not known: {error}")
                 continue
             known[names[id(job)]] = scores
-            if (now := np.count_nonzero(scores.known & np.isfinite(accuracy))) != count:
+            if (now := len(scores.of(trained.arch_index).arch_index)) != count:
                 told.append(f"{about}: {now:,} architectures have a score by now; run the sweep again with rerun=all")
+        classes = jobs[0].config.space.twins(trained.arch_index)
         tops = sorted({float(job.config.task.arguments["top"]) for job in jobs})
         proxies = [_proxy(names[id(job)], job, sweep.accuracy) for job in jobs]
         found[dataset] = Comparison(
             sorted(proxies, key=lambda proxy: -np.nan_to_num(proxy.rho.value, nan=-2.0)),
-            ceiling_of_space(accuracy, top=tops[0]),
+            None if classes is None else noise_ceiling(trained.score, classes, top=tops[0]),
             f"top {' or '.join(f'{100 * top:g}' for top in tops)} %",
             list(known),
             agreement(list(known.values())),

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas_exp.arrays import FloatArray
-from nas_exp.config.check import Config
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.report.finished import FinishedJob, Sweep
 from nas_exp.report.view import datasets_of
-from nas_exp.scoring.compute import Work, evaluate
-from nas_exp.scoring.plan import plan
+from nas_exp.scoring.compute import evaluate
+from nas_exp.scoring.recipe import Recipe
+from nas_exp.scoring.source import table_of
+from nas_exp.scoring.table import Scores
 
 QUANTILES = (0.05, 0.5, 0.9, 1.0)
 """Which architectures are shown: those with this share of the space's accuracies below or at theirs."""
@@ -61,21 +63,20 @@ def similarities(
 def _of_job(sweep: Sweep, job: FinishedJob, *, root: str | None, device: str) -> Iterator[Similarity]:
     from nas_exp.metrics.hamming_kernel import log_determinant
 
-    work = _work(job.config, root=root, device=device)
-    assert work.images is not None
-    order = np.argsort(work.images.labels, kind="stable")
-    accuracy = sweep.trained(job)
-    for arch in _spread(accuracy):
-        kernel = evaluate(work, arch)
+    recipe = _recipe(job.config, root=root, device=device)
+    assert recipe.batch is not None
+    order = np.argsort(recipe.batch.labels, kind="stable")
+    for arch, accuracy in _spread(sweep.trained(job)):
+        kernel = evaluate(recipe, arch)
         share = (kernel / kernel.diagonal().max()).cpu().numpy()
-        yield Similarity(arch, float(accuracy[arch]), share[np.ix_(order, order)], log_determinant(kernel))
+        yield Similarity(arch, accuracy, share[np.ix_(order, order)], log_determinant(kernel))
 
 
-def _work(config: Config, *, root: str | None, device: str) -> Work:
+def _recipe(config: Config, *, root: str | None, device: str) -> Recipe:
     root = root or config.dataset.root
     if root is None:
         raise InputError("dataset.root=null: similarity matrices need images; expected the folder that holds them")
-    _, work = plan(
+    table = table_of(
         dataclasses.replace(
             config,
             dataset=dataclasses.replace(config.dataset, root=root),
@@ -83,12 +84,12 @@ def _work(config: Config, *, root: str | None, device: str) -> Work:
             device=device,
         )
     )
-    assert work is not None
-    return work
+    assert table.recipe is not None
+    return table.recipe
 
 
-def _spread(accuracy: FloatArray) -> list[int]:
-    """Return the architectures at `QUANTILES` of the known accuracies."""
-    known = np.flatnonzero(np.isfinite(accuracy))
-    by_accuracy = known[np.argsort(accuracy[known], kind="stable")]
-    return [int(by_accuracy[round(share * (len(known) - 1))]) for share in QUANTILES]
+def _spread(trained: Scores) -> list[tuple[int, float]]:
+    """Return the architectures at `QUANTILES` of the known accuracies, with their accuracies."""
+    by_accuracy = np.argsort(trained.score, kind="stable")
+    places = [by_accuracy[round(share * (len(by_accuracy) - 1))] for share in QUANTILES]
+    return [(int(trained.arch_index[place]), float(trained.score[place])) for place in places]

@@ -1,95 +1,57 @@
-"""Computing scores: from a configured metric to numbers, in this process or in several.
+"""Computing scores: from recipes to rows of tables, in this process or in several.
 
 This is the only place that brings networks, batches and metrics together. It imports torch when a score is computed
-and not before, so that whoever only reads scores never waits for it.
+and not before, so that reading scores never waits for it.
 """
 
-import ctypes
 import functools
 import inspect
-import platform
+import itertools
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas_exp.config.check import Metric
 from nas_exp.config.signatures import find, keywords
-from nas_exp.datasets.images import MiniBatch
+from nas_exp.config.types import Metric
 from nas_exp.errors import InputError
-from nas_exp.networks.counts import Blueprint
 from nas_exp.networks.devices import computing_seconds, resolve
-from nas_exp.spaces.topology import spec_of_index
+from nas_exp.scoring.recipe import Recipe
+from nas_exp.scoring.table import Row
+from nas_exp.spaces.space import Weights
 
 if TYPE_CHECKING:
     from nas_exp.metrics import Batch
 
-
-@dataclass(frozen=True)
-class Work:
-    """All that a process needs to know to score architectures. Picklable."""
-
-    metric: Metric
-    network: dict[str, int]
-    """The size: C, N, num_classes."""
-    image_size: int
-    images: MiniBatch | None
-    """The mini-batch; None for metrics that see an image of ones."""
-    device: str
+Wanted = Sequence[tuple[Recipe, Sequence[int]]]
+"""Recipes, each with the architectures to score by it."""
 
 
-@dataclass(frozen=True)
-class Scored:
-    """One result: the score of an architecture and the seconds that it took, as `computing_seconds` counts them."""
+def compute(wanted: Wanted, *, n_jobs: int) -> Iterator[list[list[Row]]]:
+    """Score architectures and yield rows, a chunk at a time, as they are ready (in any order): a list for each recipe.
 
-    arch_index: int
-    score: float
-    seconds: float
-
-
-def compute(work: Work, arch_index: Sequence[int], *, n_jobs: int) -> Iterator[list[Scored]]:
-    """Score architectures and yield results, a chunk at a time, as they are ready (in any order).
-
-    Architectures that are one network to the metric are computed once, and each counts with that time.
+    Architectures whose networks a metric cannot tell apart are computed once, and each counts with that time. Metrics
+    that name the same pass share it. Each counts with about the time that it would take alone: all of the pass that it
+    needs, whoever else needs it, and its own computation from that.
 
     Args:
-        work: the metric and what it sees.
-        arch_index: what to score.
+        wanted: recipes, each with the architectures to score by it.
         n_jobs: processes; with 1, this one does the work; -1 means one a core.
-
-    Raises:
-        InputError: the device is not there, or the metric's parameters are wrong.
-    """
-    for (scored,) in compute_together([work], [arch_index], n_jobs=n_jobs):
-        yield scored
-
-
-def compute_together(
-    works: Sequence[Work], arch_index: Sequence[Sequence[int]], *, n_jobs: int
-) -> Iterator[list[list[Scored]]]:
-    """Score architectures by several metrics and yield results, a chunk at a time, a list for each metric.
-
-    Metrics that say from which pass they are computed share it. Each counts with about the time that it would have
-    taken alone: all of the pass that it needs, whoever else needed it, and its own computation from that.
-
-    Args:
-        works: the metrics and what they see, as `compute` takes one.
-        arch_index: for each metric, what to score by it.
-        n_jobs: processes.
 
     Raises:
         InputError: the device is not there, or a metric's parameters are wrong.
     """
+    recipes = tuple(recipe for recipe, _ in wanted)
     by_network: dict[int, _Group] = {}
-    for number, (work, archs) in enumerate(zip(works, arch_index, strict=True)):
-        for first, group in equal_networks(work.metric, archs).items():
+    for number, (recipe, archs) in enumerate(wanted):
+        for first, group in recipe.space.by_network(archs, str(recipe.metric.network)).items():
             by_network.setdefault(first, {})[number] = group
     groups = list(by_network.items())
     if n_jobs == 1 or len(groups) == 1:
         for one in groups:
-            yield _score_groups(works, [one])
+            yield _score_chunk(recipes, [one])
         return
     import joblib
 
@@ -97,69 +59,125 @@ def compute_together(
     chunks = [groups[start : start + chunk] for start in range(0, len(groups), chunk)]
     # a mini-batch is copied to its process in a millisecond; in a temporary file, a full disk would be in its way
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs", max_nbytes=None)
-    yield from parallel(joblib.delayed(_score_groups)(works, chunk) for chunk in chunks)
+    yield from parallel(joblib.delayed(_score_in_own_process)(recipes, chunk) for chunk in chunks)
+
+
+def evaluate(recipe: Recipe, arch_index: int) -> Any:
+    """Return the result of a recipe's function for an architecture's network and the mini-batch.
+
+    Raises:
+        InputError: the device is not there, or the function's parameters are wrong.
+    """
+    from nas_exp.networks.settings import exact
+
+    with exact():
+        (prepared,) = _prepare((recipe,))
+        network = _network(recipe, prepared, arch_index, str(recipe.metric.network))
+        return prepared.function(network, prepared.batch, **prepared.arguments)
+
+
+def sharing(recipe: Recipe, *, with_pass: bool = False) -> tuple[object, ...] | None:
+    """Return a value that is equal for recipes that may share passes on a network; None for one that cannot.
+
+    Args:
+        recipe: the recipe.
+        with_pass: whether the pass has to be the same, too.
+    """
+    from nas_exp.metrics.passes import PassMetric
+
+    metric = recipe.metric
+    function = _function(metric)
+    if not isinstance(function, PassMetric):
+        return None
+    shared = getattr(recipe.batch, "digest", None), metric.dtype, metric.seed, metric.network == "modules"
+    return (function.run, *shared) if with_pass else shared
 
 
 _Group = dict[int, list[int]]
-"""By the number of a work, the architectures that are one network to it."""
+"""By the number of a recipe, the architectures that are one network to it."""
 
 
-def equal_networks(metric: Metric, arch_index: Sequence[int]) -> dict[int, list[int]]:
-    """Group architectures whose networks a metric cannot tell apart, by the one of them that is to be scored.
+def _score_in_own_process(recipes: tuple[Recipe, ...], groups: Sequence[tuple[int, _Group]]) -> list[list[Row]]:
+    from nas_exp.networks.settings import keep_freed_memory
 
-    It is the same one whatever else is asked for. Modules and blueprints have all parts, so there every architecture is
-    its own.
-    """
-    if metric.network in ("modules", "blueprint"):
-        return {int(arch): [int(arch)] for arch in arch_index}
-    from nas_exp.networks.cells import first_equal
-
-    first = first_equal(dead_relus=metric.dead_relus)
-    groups: dict[int, list[int]] = {}
-    for arch in arch_index:
-        groups.setdefault(int(first[arch]), []).append(int(arch))
-    return groups
+    keep_freed_memory()
+    return _score_chunk(recipes, groups)
 
 
-def _score_groups(works: Sequence[Work], groups: Sequence[tuple[int, _Group]]) -> list[list[Scored]]:
-    scored: list[list[Scored]] = [[] for _ in works]
-    for first, group in groups:
-        for number, score, seconds in _scores(works, list(group), first):
-            # rounded as tables store it, so that a search costs the same whether it computes or reads
-            scored[number] += [Scored(arch, score, float(np.float32(seconds))) for arch in group[number]]
-    return scored
+def _score_chunk(recipes: tuple[Recipe, ...], groups: Sequence[tuple[int, _Group]]) -> list[list[Row]]:
+    """Score the networks of a chunk, each given by the architecture to compute and those that are equal to it."""
+    from nas_exp.networks.settings import exact
+
+    rows: list[list[Row]] = [[] for _ in recipes]
+    with exact():
+        prepared = _prepare(recipes)
+        for numbers, chunk in itertools.groupby(groups, key=lambda item: tuple(item[1])):
+            networks = list(chunk)
+            for number, place, score, seconds in _scores(recipes, prepared, numbers, [first for first, _ in networks]):
+                # rounded as tables store it, so that a search costs the same whether it computes or reads
+                took = float(np.float32(seconds))
+                rows[number] += [Row(arch, score, took) for arch in networks[place][1][number]]
+    return rows
 
 
-def _scores(works: Sequence[Work], wanted: Sequence[int], arch: int) -> Iterator[tuple[int, float, float]]:
-    """Yield, for the works of some numbers, the number, the score of an architecture and the seconds that it took."""
-    prepared = _prepare(_Works(works))
-    sharing: dict[object, list[int]] = {}
-    for number in wanted:
-        sharing.setdefault(prepared[number].sharing or number, []).append(number)
-    for numbers in sharing.values():
-        device = str(prepared[numbers[0]].batch.images.device)
+def _scores(
+    recipes: Sequence[Recipe], prepared: Sequence["_Prepared"], numbers: Sequence[int], archs: Sequence[int]
+) -> Iterator[tuple[int, int, float, float]]:
+    """Yield for the recipes of some numbers the number, the place of an architecture in `archs`, score and seconds."""
+    by_pass: dict[object, list[int]] = {}
+    for number in numbers:
+        by_pass.setdefault(prepared[number].sharing or number, []).append(number)
+    for together in by_pass.values():
+        if len(together) == 1:
+            yield from _alone(recipes[together[0]], prepared[together[0]], together[0], archs)
+        else:
+            yield from _together(recipes, prepared, together, archs)
+
+
+def _alone(
+    recipe: Recipe, prepared: "_Prepared", number: int, archs: Sequence[int]
+) -> Iterator[tuple[int, int, float, float]]:
+    device = str(prepared.batch.images.device)
+    networks = (_network(recipe, prepared, arch, str(recipe.metric.network)) for arch in archs)
+    results = each(prepared.function, networks, prepared.batch, **prepared.arguments)
+    for place in range(len(archs)):
         start = computing_seconds(device)
-        if len(numbers) == 1:
-            (number,) = numbers
-            score = _number(_evaluate(works[number], prepared[number], arch), works[number].metric)
-            yield number, score, computing_seconds(device) - start
-            continue
-        from nas_exp.metrics.passes import run_passes
+        score = _number(next(results), recipe.metric)
+        yield number, place, score, computing_seconds(device) - start
 
-        metrics = [works[number].metric for number in numbers]
-        dead_relus = any(metric.dead_relus for metric in metrics)
-        network = _network(works[numbers[0]], prepared[numbers[0]], arch, dead_relus=dead_relus)
+
+def _together(
+    recipes: Sequence[Recipe], prepared: Sequence["_Prepared"], numbers: Sequence[int], archs: Sequence[int]
+) -> Iterator[tuple[int, int, float, float]]:
+    """Score by several recipes whose passes are run on one network, of the form that has what each of them needs."""
+    from nas_exp.metrics.passes import run_passes
+
+    first, recipe = prepared[numbers[0]], recipes[numbers[0]]
+    device = str(first.batch.images.device)
+    forms = [str(recipes[number].metric.network) for number in numbers]
+    form = "cells" if "cells" in forms else forms[0]
+    options: dict[Any, dict[str, bool]] = {}
+    for number in numbers:
+        options.setdefault(prepared[number].function.run, {}).update(prepared[number].function.options)
+    for place, arch in enumerate(archs):
+        start = computing_seconds(device)
+        network = _network(recipe, first, arch, form)
         building = computing_seconds(device) - start
-        options: dict[Any, dict[str, bool]] = {}
-        for number in numbers:
-            options.setdefault(prepared[number].function.run, {}).update(prepared[number].function.options)
-        found = run_passes(network, prepared[numbers[0]].batch, options)
+        found = run_passes(network, first.batch, options)
         for number in numbers:
             function, arguments = prepared[number].function, prepared[number].arguments
-            yielded, seconds = found[function.run]
+            result, seconds = found[function.run]
             start = computing_seconds(device)
-            score = _number(function.of(yielded, **arguments), works[number].metric)
-            yield number, score, building + seconds + computing_seconds(device) - start
+            score = _number(function.of(result, **arguments), recipes[number].metric)
+            yield number, place, score, building + seconds + computing_seconds(device) - start
+
+
+def each(function: Callable[..., Any], networks: Iterable[Any], batch: "Batch", **arguments: Any) -> Iterator[Any]:
+    """Apply a pass or a metric to several networks: one result a network, in order.
+
+    This is the seam at which many networks can become one computation. Here they are computed one after the other.
+    """
+    return (function(network, batch, **arguments) for network in networks)
 
 
 def _number(score: Any, metric: Metric) -> float:
@@ -170,93 +188,45 @@ def _number(score: Any, metric: Metric) -> float:
         raise InputError(f"{metric.key}._target_={metric.target}: expected a score, found {found}") from None
 
 
-def evaluate(work: Work, arch: int) -> Any:
-    """Return what the function of a work makes of an architecture's network and of the mini-batch.
-
-    Raises:
-        InputError: the device is not there, or the function's parameters are wrong.
-    """
-    (prepared,) = _prepare(_Works([work]))
-    return _evaluate(work, prepared, arch)
-
-
-def _evaluate(work: Work, prepared: "_Prepared", arch: int) -> Any:
-    network = _network(work, prepared, arch, dead_relus=work.metric.dead_relus)
-    return prepared.function(network, prepared.batch, **prepared.arguments)
-
-
-def _network(work: Work, prepared: "_Prepared", arch: int, *, dead_relus: bool) -> Any:
-    spec, seed, device = spec_of_index(arch), work.metric.seed, prepared.batch.images.device
-    assert seed is not None
-    if work.metric.network == "blueprint":
-        return Blueprint(np.array(spec), **work.network)
-    if work.metric.network != "modules":
-        from nas_exp.networks.cells import CellNetwork, draw_weights
-
-        weights = draw_weights(seed, **work.network, dtype=prepared.dtype, device=str(device))
-        return CellNetwork(spec, weights, N=work.network["N"], dead_relus=dead_relus)
-    from nas_exp.networks.modules import Network, initialise
-
-    network = Network(spec, **work.network)
-    initialise(network, seed)
-    return network.to(device=device, dtype=prepared.dtype)
-
-
-class _Works:
-    """A hashable handle of works, for the cache below: equal only to a handle of the same objects."""
-
-    def __init__(self, works: Sequence[Work]) -> None:
-        self.works = tuple(works)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _Works)
-            and len(self.works) == len(other.works)
-            and all(own is others for own, others in zip(self.works, other.works, strict=True))
-        )
-
-    def __hash__(self) -> int:
-        return hash(tuple(map(id, self.works)))
+def _network(recipe: Recipe, prepared: "_Prepared", arch_index: int, form: str) -> Any:
+    metric = recipe.metric
+    assert metric.seed is not None
+    weights = Weights(metric.seed, str(metric.dtype), str(prepared.batch.images.device))
+    return recipe.space.network(arch_index, form, recipe.images, weights)
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What all architectures of a chunk share of a work."""
+    """What all architectures share of a recipe."""
 
     function: Any
     arguments: dict[str, Any]
     batch: "Batch"
-    """On the device; works with equal mini-batches have the same object."""
-    dtype: Any
+    """On the device; recipes with equal mini-batches have the same object."""
     sharing: tuple[object, ...] | None
     """As `sharing` finds it."""
 
 
 # a search by several metrics goes from one to the next with every network
 @functools.lru_cache(maxsize=8)
-def _prepare(handle: _Works) -> list[_Prepared]:
-    """Do once what all architectures of a chunk share: functions, their input on the device, the thread count."""
-    import torch
-
-    # One thread a process: parallelism is over architectures, and a score must not depend on the number of cores.
-    torch.set_num_threads(1)
-    # A GPU would round the inputs of convolutions to 10 bits, and differ from one time to the next.
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    _keep_freed_memory()
+def _prepare(recipes: tuple[Recipe, ...]) -> list[_Prepared]:
+    """Do once what all architectures share: find functions, and move their input to the device."""
     batches: dict[object, Batch] = {}
     prepared = []
-    for work in handle.works:
-        metric = work.metric
-        function = find(metric.target, f"{metric.key}._target_", given=("network", "batch"))
+    for recipe in recipes:
+        metric = recipe.metric
+        function = _function(metric)
         _check_form(function, metric)
         arguments = keywords(function, metric.arguments, metric.key)
-        key = getattr(work.images, "digest", None), metric.dtype
+        key = getattr(recipe.batch, "digest", None), metric.dtype
         if key not in batches:
-            batches[key] = _batch(work)
-        dtype = getattr(torch, str(metric.dtype))
-        prepared.append(_Prepared(function, arguments, batches[key], dtype, sharing(work)))
+            batches[key] = _batch(recipe)
+        prepared.append(_Prepared(function, arguments, batches[key], sharing(recipe)))
     return prepared
+
+
+def _function(metric: Metric) -> Callable[..., Any]:
+    return find(metric.target, f"{metric.key}._target_", given=("network", "batch"))
 
 
 def _check_form(function: Callable[..., Any], metric: Metric) -> None:
@@ -268,9 +238,10 @@ def _check_form(function: Callable[..., Any], metric: Metric) -> None:
     from torch import nn
 
     from nas_exp.networks.cells import CellNetwork
+    from nas_exp.networks.counts import Blueprint
     from nas_exp.networks.modules import Network
 
-    forms = {"modules": Network, "cells": CellNetwork, "live_cells": CellNetwork, "blueprint": Blueprint}
+    forms = {"modules": Network, "cells": CellNetwork, "live_cells": CellNetwork, "counts": Blueprint}
     first, *_ = inspect.signature(function, eval_str=True).parameters.values()
     options = typing.get_args(first.annotation) or (first.annotation,)
     taken = tuple(option for option in options if option in (nn.Module, *forms.values()))
@@ -279,48 +250,18 @@ def _check_form(function: Callable[..., Any], metric: Metric) -> None:
         raise InputError(f"{metric.key}.network={metric.network}: {metric.target} takes {expected}")
 
 
-def sharing(work: Work, *, with_pass: bool = False) -> tuple[object, ...] | None:
-    """Return what is equal for works that may share passes on a network; None for one that runs its own.
-
-    Args:
-        work: the work.
-        with_pass: whether the pass has to be the same, too.
-    """
-    from nas_exp.metrics.passes import PassMetric
-
-    metric = work.metric
-    function = find(metric.target, f"{metric.key}._target_", given=("network", "batch"))
-    if not isinstance(function, PassMetric):
-        return None
-    shared = getattr(work.images, "digest", None), metric.dtype, metric.seed, metric.network == "modules"
-    return (function.run, *shared) if with_pass else shared
-
-
-def _batch(work: Work) -> "Batch":
+def _batch(recipe: Recipe) -> "Batch":
     import torch
 
     from nas_exp.metrics import Batch
     from nas_exp.networks.layers import memory_format
 
-    if work.images is None:
-        images = torch.ones(1, 3, work.image_size, work.image_size)
-        labels = torch.zeros(1, dtype=torch.int64)
+    if recipe.batch is None:
+        size = recipe.images.image_size
+        images, labels = torch.ones(1, 3, size, size), torch.zeros(1, dtype=torch.int64)
     else:
-        images, labels = torch.tensor(work.images.images), torch.tensor(work.images.labels)
-    device = resolve(work.device)
-    images = images.to(device=device, dtype=getattr(torch, str(work.metric.dtype)))
+        images, labels = torch.tensor(recipe.batch.images), torch.tensor(recipe.batch.labels)
+    device = resolve(recipe.device)
+    images = images.to(device=device, dtype=getattr(torch, str(recipe.metric.dtype)))
     images = images.contiguous(memory_format=memory_format(images))
     return Batch(images, labels.to(device))
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library keep the memory of freed tensors instead of giving it back and asking for it again.
-
-    Every layer allocates tensors of the same few sizes; fresh pages for each cost a fifth of the time. Only glibc has
-    this switch.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        m_trim_threshold, m_mmap_threshold = -1, -3
-        for parameter in (m_trim_threshold, m_mmap_threshold):
-            libc.mallopt(parameter, 1 << 30)

@@ -1,19 +1,18 @@
 """Scores made of several scores: by ranks, by z-scores, or their mean.
 
 Ranks and z-scores depend on which architectures there are. Over a whole table that is the space (`combine`); in a
-search, which cannot see the space, it is what has been scored so far (`Standings`).
+search, which cannot see the space, it is what has been scored so far (`RunningRanks`).
 """
 
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from nas_exp.arrays import FloatArray
-
-RuleName = Literal["log_rank", "rank", "z_score", "mean"]
+from nas_exp.config.types import RuleName
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def _rank(_: FloatArray, ranks: FloatArray) -> FloatArray:
 def _z_score(values: FloatArray, _: FloatArray) -> FloatArray:
     centred = values - values.mean(1, keepdims=True)
     deviation = np.sqrt(np.square(centred).mean(1, keepdims=True))
-    # of a member that gives all the same score, nothing is to be learned
+    # a member that gives all the same score says nothing
     return np.asarray(np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 0).mean(0))
 
 
@@ -94,8 +93,8 @@ def _ranks(values: FloatArray) -> FloatArray:
     return np.asarray(stats.rankdata(values, axis=1))
 
 
-class Standings:
-    """What architectures get that are scored one after the other, by those that were scored so far."""
+class RunningRanks:
+    """The scores of architectures that are scored one after the other, by their ranks among all scored so far."""
 
     def __init__(self, rule: Rule, members: int) -> None:
         """Start without any.
@@ -126,33 +125,25 @@ class Standings:
 
     @property
     def scores(self) -> FloatArray:
-        """Those of all that were taken in, by number: shape (n,)."""
+        """The scores of all that were taken in, by number: shape (n,)."""
         if self._scores is None:
             self._scores = self._rule.of(self._values[:, : self._count], self._ranks[:, : self._count])
         return self._scores
 
 
 @functools.total_ordering
-class Standing:
-    """The score that an architecture has at the moment, to be compared and converted as a float is."""
+class Ranked:  # noqa: PLW1641 - it changes, so it has no hash
+    """The current score of an architecture, compared and converted as a float is."""
 
-    def __init__(self, standings: Standings, number: int) -> None:
-        """Stand for an architecture.
-
-        Args:
-            standings: has taken it in.
-            number: under this number.
-        """
-        self._standings, self._number = standings, number
+    def __init__(self, ranks: RunningRanks, number: int) -> None:
+        """Refer to the architecture of some number."""
+        self._ranks, self._number = ranks, number
 
     def __float__(self) -> float:
-        return float(self._standings.scores[self._number])
+        return float(self._ranks.scores[self._number])
 
     def __eq__(self, other: Any) -> bool:
         return float(self) == float(other)
 
     def __lt__(self, other: Any) -> bool:
         return float(self) < float(other)
-
-    def __hash__(self) -> int:
-        return hash((id(self._standings), self._number))

@@ -1,15 +1,16 @@
-"""Score tables: the scores of one metric over the space, kept on disk as Parquet parts.
+"""Score tables: the scores of one metric over a space, kept on disk as Parquet parts.
 
 A table is a folder ``<dataset>/<metric>-<digest>/``. The digest is of the table's identity: everything that its scores
-depend on, spelled out in the folder's ``_table.json``. The parts beside it (``part-*.parquet``: `arch_index`, `score`,
+depend on, which the folder's ``_table.json`` holds. The parts beside it (``part-*.parquet``: `arch_index`, `score`,
 `seconds`) may come from any number of writers on any machines: they appear whole, are never changed, and are named by
-what they say, so writing one twice or merging many loses nothing.
+their content, so writing one twice or merging many loses nothing. A table holds what was scored, however large the
+space is.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import nas_exp
+from nas_exp import __version__
+from nas_exp.arrays import BoolArray, FloatArray, IntArray
 from nas_exp.errors import InputError
-from nas_exp.spaces.topology import SIZE, TopologySpace
+from nas_exp.scoring.recipe import Recipe
 from nas_exp.storage.files import set_aside, write_json
 from nas_exp.storage.parquet import read_columns, write_columns
 from nas_exp.storage.seals import digest
@@ -30,34 +32,60 @@ SHIPPED = Path(__file__).parents[1] / "shipped_scores"
 """Tables that come with the package, laid out as a user's own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
-    """What is known of one metric over the space; all arrays have shape (15625,) and are indexed by `arch_index`."""
+    """What is known of one metric: all arrays have shape (n,), an entry for each architecture with a score."""
 
-    known: npt.NDArray[np.bool_]
-    score: npt.NDArray[np.float64]
-    """Higher is better; may be infinite or NaN where known; NaN where not."""
-    seconds: npt.NDArray[np.float64]
-    """What computing the score took; NaN where not known."""
+    arch_index: IntArray
+    """Ascending, each once."""
+    score: FloatArray
+    """Higher is better; may be infinite or NaN."""
+    seconds: FloatArray
+    """The time that computing the score took; NaN where that is not known."""
 
     @classmethod
-    def empty(cls) -> "Scores":
-        """Nothing is known."""
-        size = len(TopologySpace())
-        return cls(np.zeros(size, dtype=bool), np.full(size, np.nan), np.full(size, np.nan))
+    def first_of(cls, parts: "Sequence[Scores]") -> "Scores":
+        """Merge scores; where an architecture is in several of them, the first counts."""
+        if not parts:
+            return cls(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
+        arch_index, first = np.unique(np.concatenate([part.arch_index for part in parts]), return_index=True)
+        score, seconds = (
+            np.concatenate([getattr(part, column) for part in parts])[first] for column in ("score", "seconds")
+        )
+        return cls(arch_index, score, seconds)
+
+    def have(self, arch_index: npt.ArrayLike) -> BoolArray:
+        """Return whether each of some architectures has a score: shape (m,)."""
+        return np.isin(np.asarray(arch_index, dtype=np.int64), self.arch_index)
+
+    def of(self, arch_index: npt.ArrayLike) -> "Scores":
+        """Return the part of these scores that is about some architectures."""
+        chosen = np.isin(self.arch_index, np.asarray(arch_index, dtype=np.int64))
+        return Scores(self.arch_index[chosen], self.score[chosen], self.seconds[chosen])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: the score of an architecture and the seconds that it took, as `computing_seconds` counts."""
+
+    arch_index: int
+    score: float
+    seconds: float
 
 
 class ScoreTable:
-    """One table: a folder to write to, and a shipped folder of the same identity that is read as well."""
+    """One table: a folder to write to, a shipped folder of the same identity, and how to compute what is in neither."""
 
-    def __init__(self, root: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, root: Path, identity: Mapping[str, Any], size: int, recipe: Recipe | None = None) -> None:
         """Name the table; nothing is read or written yet.
 
         Args:
             root: the folder of all tables, `paths.scores`.
             identity: everything that the scores depend on; JSON values, with at least `dataset` and `metric`.
+            size: the number of architectures of the space.
+            recipe: how scores are computed; None: they cannot be, as there are no images.
         """
-        self.identity = dict(identity)
+        self.identity, self.size, self.recipe = dict(identity), size, recipe
         place = Path(str(identity["dataset"])) / f"{identity['metric']}-{digest(identity)}"
         self.folder = root / place
         self._shipped = SHIPPED / place
@@ -65,58 +93,54 @@ class ScoreTable:
     def read(self) -> Scores:
         """Read all parts there are. Where parts overlap, the first by name gives the seconds; scores are equal anyway.
 
-        A part that is damaged is told, and set aside under another name, so that its scores count as missing.
+        A damaged part is named and set aside under another name, so that its scores count as missing.
 
         Raises:
             OSError: a part is there and cannot be read.
             InputError: a part that came with the package is damaged.
         """
-        return _read_parts([part for folder in (self._shipped, self.folder) for part in _parts(folder)])
+        return self._read([part for folder in (self._shipped, self.folder) for part in _parts(folder)])
 
-    def expected_seconds(self) -> npt.NDArray[np.float64]:
-        """Return what computing each score should take, shape (15625,): NaN where nothing says.
+    def missing(self, arch_index: Sequence[int]) -> list[int]:
+        """Return those of some architectures that have no score, in order."""
+        known = self.read().have(arch_index)
+        return [int(arch) for arch, is_known in zip(arch_index, known.tolist(), strict=True) if not is_known]
 
-        That is what it took, or what it took for a shipped table that differs in nothing that takes time.
+    def expected_seconds(self) -> Scores:
+        """Return the seconds that computing each score took or, for a table that ships and is as expensive, would take.
+
+        Such a table differs in nothing but its images, seed and version.
         """
-        seconds = self.read().seconds
+        own = self.read()
         similar = shipped_identity(self.identity, but_for=("images", "seed", "version"))
-        if similar is not None:
-            seconds = np.where(np.isnan(seconds), ScoreTable(SHIPPED, similar).read().seconds, seconds)
-        return seconds
+        if similar is None:
+            return own
+        timed = np.isfinite(own.seconds)
+        return Scores.first_of([own.of(own.arch_index[timed]), ScoreTable(SHIPPED, similar, self.size).read(), own])
 
     def prepare(self) -> None:
-        """Make the folder and describe the table in it, so that what is in the way shows before any work is done.
+        """Make the folder and describe the table in it, so that an obstacle shows before any work is done.
 
         Raises:
             OSError: the folder cannot be written to.
         """
-        write_json(self.folder / "_table.json", {**self.identity, "made_by": f"nas-exp {nas_exp.__version__}"})
+        write_json(self.folder / "_table.json", {**self.identity, "made_by": f"nas-exp {__version__}"})
 
-    def add(
-        self,
-        arch_index: Sequence[int],
-        score: Sequence[float],
-        seconds: Sequence[float],
-        *,
-        instead_of: Path | None = None,
-    ) -> Path:
-        """Write scores as one more part, sorted by architecture, to a table that has been prepared; return the part.
+    def add(self, rows: Sequence[Row], *, instead_of: Path | None = None) -> Path:
+        """Write rows as one more part, sorted by architecture, to a table that has been prepared; return the part.
 
         Args:
-            arch_index: the architectures.
-            score: their scores.
-            seconds: what each took.
+            rows: the scores.
             instead_of: a part whose scores are all among these, which is then removed.
 
         Raises:
             OSError: the folder cannot be written to.
         """
-        order = np.argsort(np.asarray(arch_index), kind="stable")
-        part = _write_part(
-            self.folder,
-            np.asarray(arch_index, dtype=np.int32)[order],
-            np.asarray(score, dtype=np.float64)[order],
-            np.asarray(seconds, dtype=np.float32)[order],
+        ordered = sorted(rows, key=lambda row: row.arch_index)
+        part = self._write(
+            np.array([row.arch_index for row in ordered], dtype=np.int64),
+            np.array([row.score for row in ordered], dtype=np.float64),
+            np.array([row.seconds for row in ordered], dtype=np.float64),
         )
         if instead_of is not None and instead_of != part:
             instead_of.unlink(missing_ok=True)
@@ -128,37 +152,71 @@ class ScoreTable:
         Raises:
             OSError: the folder cannot be written to.
         """
-        shipped, own = _read_parts(_parts(self._shipped)), _read_parts(_parts(self.folder))
-        copied = [arch for arch in arch_index if shipped.known[arch] and not own.known[arch]]
-        if copied:
+        shipped, own = self._read(_parts(self._shipped)).of(arch_index), self._read(_parts(self.folder))
+        copied = shipped.of(shipped.arch_index[~own.have(shipped.arch_index)])
+        if len(copied.arch_index):
             self.prepare()
-            self.add(copied, shipped.score[copied].tolist(), shipped.seconds[copied].tolist())
+            self._write(copied.arch_index, copied.score, copied.seconds)
 
     def merge(self) -> None:
         """Merge the parts of the writable folder into one. Safe beside readers and other writers."""
         parts = _parts(self.folder)
         if len(parts) < 2:
             return
-        merged, read = _read_and_list(parts)
-        arch_index = np.flatnonzero(merged.known)
-        if not len(arch_index):
+        merged, read = self._read_and_list(parts)
+        if not len(merged.arch_index):
             return  # all of them were damaged
-        whole = _write_part(
-            self.folder,
-            arch_index.astype(np.int32),
-            merged.score[arch_index],
-            merged.seconds[arch_index].astype(np.float32),
-        )
-        # only those: what was damaged may be there again under the same name, made anew by another process
+        whole = self._write(merged.arch_index, merged.score, merged.seconds)
+        # only those: another process may have written a damaged part again, under the same name
         for part in read:
             if part != whole:
                 part.unlink(missing_ok=True)
 
+    def _write(self, arch_index: IntArray, score: FloatArray, seconds: FloatArray) -> Path:
+        number = arch_index.astype(np.int32 if self.size <= 2**31 else np.int64)
+        path = self.folder / _part_name(number, score)
+        write_columns(path, {"arch_index": number, "score": score, "seconds": seconds.astype(np.float32)})
+        return path
 
-def shipped_identity(identity: Mapping[str, Any], *, but_for: Sequence[str] = ("images",)) -> dict[str, Any] | None:
+    def _read(self, parts: Sequence[Path]) -> Scores:
+        return self._read_and_list(parts)[0]
+
+    def _read_and_list(self, parts: Sequence[Path]) -> tuple[Scores, list[Path]]:
+        """Return the content of parts, and those of them that could be read."""
+        try:
+            read = {part: scores for part in parts if (scores := self._read_part(part)) is not None}
+        except FileNotFoundError:
+            # Another process has merged this part between our listing and our reading: its rows stand elsewhere now.
+            folders = dict.fromkeys(part.parent for part in parts)
+            return self._read_and_list([part for folder in folders for part in _parts(folder)])
+        return Scores.first_of(list(read.values())), list(read)
+
+    def _read_part(self, part: Path) -> Scores | None:
+        try:
+            return self._columns(part, part.name)
+        except InputError as error:
+            if part.is_relative_to(SHIPPED):
+                raise InputError(f"{error}; install nas-exp again") from None
+            if (told := set_aside(part, lambda aside: self._columns(aside, part.name))) is not None:
+                log.warning("%s%s; its scores count as missing", error, told)
+            return None
+
+    def _columns(self, part: Path, name: str) -> Scores:
+        columns = read_columns(part, ("arch_index", "score", "seconds"))
+        arch_index = columns["arch_index"]
+        if not len(arch_index) or not 0 <= arch_index.min() <= arch_index.max() < self.size:
+            raise InputError(f"{part}: found architectures that are not in the space")
+        if name != _part_name(arch_index, columns["score"]):
+            raise InputError(f"{part}: does not hold the scores that its name says")
+        return Scores(
+            arch_index.astype(np.int64), columns["score"].astype(np.float64), columns["seconds"].astype(np.float64)
+        )
+
+
+def shipped_identity(identity: Mapping[str, Any], *, but_for: Iterable[str] = ("images",)) -> dict[str, Any] | None:
     """Return the identity of the shipped table that differs from `identity` in nothing but some keys, if there is one.
 
-    But for its images: with it, whoever has no images still reads the scores that were computed from the project's.
+    Without regard to its images: so a user who has no images still reads the scores that the project has computed.
 
     Raises:
         InputError: the description of a shipped table is damaged.
@@ -179,57 +237,6 @@ def _parts(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
-def _write_part(
-    folder: Path, arch_index: npt.NDArray[np.int32], score: npt.NDArray[np.float64], seconds: npt.NDArray[np.float32]
-) -> Path:
-    path = folder / _part_name(arch_index, score)
-    write_columns(path, {"arch_index": arch_index, "score": score, "seconds": seconds})
-    return path
-
-
-def _part_name(arch_index: npt.NDArray[np.int32], score: npt.NDArray[np.float64]) -> str:
+def _part_name(arch_index: npt.NDArray[Any], score: FloatArray) -> str:
     content = hashlib.sha256(arch_index.tobytes() + score.tobytes()).hexdigest()[:16]
     return f"part-{arch_index[0]:05d}-{arch_index[-1]:05d}-{content}.parquet"
-
-
-def _read_parts(parts: Sequence[Path]) -> Scores:
-    return _read_and_list(parts)[0]
-
-
-def _read_and_list(parts: Sequence[Path]) -> tuple[Scores, list[Path]]:
-    """Return what parts say, and those of them that say it."""
-    scores = Scores.empty()
-    try:
-        read = [part for part in reversed(parts) if _read_part(part, scores)]
-    except FileNotFoundError:
-        # Another process has merged this part between our listing and our reading: its rows stand elsewhere now.
-        folders = dict.fromkeys(part.parent for part in parts)
-        return _read_and_list([part for folder in folders for part in _parts(folder)])
-    return scores, read
-
-
-def _read_part(part: Path, scores: Scores) -> bool:
-    """Read a part into what is known; return whether it is whole."""
-    try:
-        columns = _columns(part, part.name)
-    except InputError as error:
-        if part.is_relative_to(SHIPPED):
-            raise InputError(f"{error}; install nas-exp again") from None
-        if (told := set_aside(part, lambda aside: _columns(aside, part.name))) is not None:
-            log.warning("%s%s; its scores count as missing", error, told)
-        return False
-    arch_index = columns["arch_index"]
-    scores.known[arch_index] = True
-    scores.score[arch_index] = columns["score"]
-    scores.seconds[arch_index] = columns["seconds"]
-    return True
-
-
-def _columns(part: Path, name: str) -> dict[str, npt.NDArray[Any]]:
-    columns = read_columns(part, ("arch_index", "score", "seconds"))
-    arch_index = columns["arch_index"]
-    if not len(arch_index) or not 0 <= arch_index.min() <= arch_index.max() < SIZE:
-        raise InputError(f"{part}: found architectures that are not in the space")
-    if name != _part_name(arch_index, columns["score"]):
-        raise InputError(f"{part}: does not hold the scores that its name says")
-    return columns

@@ -7,43 +7,43 @@ import numpy as np
 
 from nas_exp.algos import Score, Trajectory
 from nas_exp.errors import InputError
-from nas_exp.scoring.scorer import AnyScorer
+from nas_exp.scoring.scorer import Scorer
 
 
 class BudgetSpentError(Exception):
     """A score is not given, because the search's budget ends before it is there."""
 
 
-class Meter:
-    """Stands between an algorithm and its scores, adds up what they take, and ends the search when that is too much.
+class Budget:
+    """Adds up the seconds that an algorithm's scores take, and ends the search before they exceed the budget.
 
-    A score that would be there only after the end of the budget is not given: a search costs its budget at most. Every
-    score counts each time it is asked for, as in the costs that are reported.
+    A score that would exceed it is not given: a search costs its budget at most. A score counts each time that it is
+    asked for, as in the costs that are reported.
     """
 
-    def __init__(self, scorers: Mapping[str, AnyScorer], seconds: float) -> None:
+    def __init__(self, scorers: Mapping[str, Scorer], seconds: float) -> None:
         """Start with nothing spent.
 
         Args:
-            scorers: give scores and what they take, by the algorithm's parameters.
-            seconds: what all that one search asks for may take.
+            scorers: give scores and their seconds, by the algorithm's parameters.
+            seconds: the budget of one search.
         """
         self._scorers, self._seconds = scorers, seconds
         self._spent = 0.0
         self._steps: list[tuple[str, int, float]] = []
 
     def score(self, parameter: str) -> Score:
-        """Return the scores of one of the scorers, metered."""
+        """Return the scores of one of the scorers, within the budget."""
         scorer = self._scorers[parameter]
 
-        def metered(arch_index: Sequence[int]) -> Sequence[float]:
+        def within_budget(arch_index: Sequence[int]) -> Sequence[float]:
             return [self._one(parameter, scorer, arch) for arch in arch_index]
 
-        return metered
+        return within_budget
 
-    def _one(self, parameter: str, scorer: AnyScorer, arch: int) -> float:
-        # one at a time, as what another one takes is known only when it is there; and before it is given, as to scorers
-        # that go by ranks what is given counts
+    def _one(self, parameter: str, scorer: Scorer, arch: int) -> float:
+        # one at a time, as the seconds of the next are known only when it is computed; and before it is given, since a
+        # scorer that ranks counts every score that it gives
         seconds = float(scorer.price([arch])[0])
         if not math.isnan(seconds):
             self._spent += seconds
@@ -57,13 +57,13 @@ class Meter:
         if math.isnan(seconds) and math.isfinite(value):
             raise InputError(
                 f"algo.seconds={self._seconds:g}: nothing says what the score of architecture {arch} took; "
-                "expected null, or a benchmark with the training times (train_seconds_12)"
+                "expected null, or a benchmark with the training times"
             )
         self._steps.append((parameter, arch, value))
         return value
 
     def trajectory(self) -> Trajectory:
-        """Return what was given before the budget was spent."""
+        """Return the steps of the search before the budget was spent."""
         parameters, archs, values = zip(*self._steps, strict=True)
         arch_index, score = np.asarray(archs, dtype=np.int64), np.asarray(values, dtype=np.float64)
         if len(self._scorers) == 1:

@@ -5,50 +5,58 @@ from collections.abc import Callable
 import numpy as np
 
 from nas_exp.algos import CostName, Costs
-from nas_exp.config.check import Config
+from nas_exp.benchmarks import Benchmark
 from nas_exp.errors import InputError
-from nas_exp.networks.counts import Blueprint
-from nas_exp.spaces.topology import TopologySpace
+from nas_exp.spaces.space import Images, Space
 
 
-def load(config: Config) -> Costs:
-    """Return what every architecture costs that is configured as `algo.cost`; NaN where the benchmark has none.
+def costs_of(name: CostName, space: Space, images: Images, load: Callable[[], Benchmark]) -> Costs:
+    """Return the costs of architectures: parameters or multiply-adds in millions, or latency in seconds.
 
-    Raises:
-        InputError: the benchmark has no such cost at all.
-    """
-    assert config.algo.cost is not None
-    return COSTS[config.algo.cost](config)
-
-
-def params(config: Config) -> Costs:
-    """Return the numbers of trainable parameters, in millions; shape (15625,). See `Blueprint.params`."""
-    return Costs(_blueprint(config).params() / 1e6)
-
-
-def flops(config: Config) -> Costs:
-    """Return the multiply-adds of one image's forward pass, in millions; shape (15625,). See `Blueprint.flops`."""
-    return Costs(_blueprint(config).flops(config.dataset.image_size) / 1e6)
-
-
-def latency(config: Config) -> Costs:
-    """Return the benchmark's latencies, in seconds; shape (15625,), NaN where it has none.
+    Args:
+        name: which cost.
+        space: counts parameters and multiply-adds.
+        images: what networks are built for.
+        load: loads the benchmark, which has the latencies; NaN where it has none.
 
     Raises:
-        InputError: it has none at all.
+        InputError: the benchmark has no latency at all, or the space cannot count.
     """
-    benchmark = config.benchmark.load(config.dataset.name)
-    if not np.isfinite(benchmark.latency_s).any():
+    return COSTS[name](space, images, load)
+
+
+def _params(space: Space, images: Images, _: Callable[[], Benchmark]) -> Costs:
+    return lambda arch_index: space.params(np.asarray(arch_index, dtype=np.int64), images) / 1e6
+
+
+def _flops(space: Space, images: Images, _: Callable[[], Benchmark]) -> Costs:
+    return lambda arch_index: space.flops(np.asarray(arch_index, dtype=np.int64), images) / 1e6
+
+
+def _latency(_: Space, __: Images, load: Callable[[], Benchmark]) -> Costs:
+    benchmark = load()
+    if not benchmark.knows("latency"):
         raise InputError(
             f"algo.cost=latency: benchmark={benchmark.name} has no latencies (latency_s); expected benchmark=nats or "
             "benchmark=table, with benchmark.path, or algo.cost=params or flops"
         )
-    return Costs(benchmark.latency_s)
+    return lambda arch_index: benchmark.of("latency", arch_index)
 
 
-COSTS: dict[CostName, Callable[[Config], Costs]] = {"params": params, "flops": flops, "latency": latency}
+COSTS: dict[CostName, Callable[[Space, Images, Callable[[], Benchmark]], Costs]] = {
+    "params": _params,
+    "flops": _flops,
+    "latency": _latency,
+}
 """All of them, by name."""
 
 
-def _blueprint(config: Config) -> Blueprint:
-    return Blueprint(TopologySpace().specs, config.network.C, config.network.N, config.dataset.num_classes)
+def highest(cost: Costs, space: Space, arch_index: np.ndarray) -> float:
+    """Return the highest cost of the space or, of a space that is not small, of some of its architectures.
+
+    Args:
+        cost: the costs.
+        space: the search space.
+        arch_index: those architectures, shape (n,).
+    """
+    return float(np.nanmax(cost(range(len(space)) if space.is_small else arch_index.tolist())))

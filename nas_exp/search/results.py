@@ -14,7 +14,7 @@ from nas_exp.analysis import pareto
 from nas_exp.arrays import FloatArray
 from nas_exp.benchmarks import Benchmark
 from nas_exp.search.run import Run
-from nas_exp.spaces.topology import str_of_index
+from nas_exp.spaces.space import Space
 from nas_exp.storage.files import replacing
 from nas_exp.storage.parquet import write_columns
 from nas_exp.tasks import Summary
@@ -23,30 +23,30 @@ RUN_COLUMNS = ("run", "arch_index", "arch_str", "score", "val_acc", "test_acc", 
 FRONT_COLUMNS = ("run", "arch_index", "arch_str", "score", "cost", "val_acc", "test_acc")
 
 
-def write_runs(path: Path, runs: Sequence[Run]) -> None:
+def write_runs(path: Path, runs: Sequence[Run], space: Space) -> None:
     """Write one row a run: what the search returned, what it is worth, what it cost. Unknown cells stay empty."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(RUN_COLUMNS)
         for number, run in enumerate(runs):
             best = int(run.best_arch_index[-1])
-            found = (best, str_of_index(best), run.best_score) if best >= 0 else ("", "", "")
+            found = (best, space.spell(best), run.best_score) if best >= 0 else ("", "", "")
             worth = ("" if math.isnan(value) else value for value in (run.val_acc[-1], run.test_acc[-1]))
             writer.writerow([number, *found, *worth, round(run.cost, 6), len(run.best_arch_index)])
 
 
-def write_trajectories(path: Path, runs: Sequence[Run]) -> None:
+def write_trajectories(path: Path, runs: Sequence[Run], space: Space) -> None:
     """Write one row a step of every run; columns as in `Run`, accuracies NaN where unknown.
 
     Algorithms that are given several scores have a column more: `stage`, which score it is, numbered as they are used.
     """
-    steps = [len(run.best_arch_index) for run in runs]
+    steps, index_type = [len(run.best_arch_index) for run in runs], np.int32 if len(space) <= 2**31 else np.int64
     columns = {
         "run": np.repeat(np.arange(len(runs), dtype=np.int32), steps),
         "step": np.concatenate([np.arange(count, dtype=np.int32) for count in steps]),
-        "arch_index": np.concatenate([run.trajectory.arch_index for run in runs]).astype(np.int32),
+        "arch_index": np.concatenate([run.trajectory.arch_index for run in runs]).astype(index_type),
         "score": np.concatenate([run.trajectory.score for run in runs]),
-        "best_arch_index": np.concatenate([run.best_arch_index for run in runs]).astype(np.int32),
+        "best_arch_index": np.concatenate([run.best_arch_index for run in runs]).astype(index_type),
         "val_acc": np.concatenate([run.val_acc for run in runs]),
         "test_acc": np.concatenate([run.test_acc for run in runs]),
         "seconds": np.concatenate([run.seconds for run in runs]),
@@ -65,7 +65,7 @@ class Front:
     score: FloatArray
     cost: FloatArray
     val_acc: FloatArray
-    """After 200 epochs, percent; NaN where the benchmark has none."""
+    """Fully trained, percent; NaN where the benchmark has none."""
     test_acc: FloatArray
     """Likewise."""
 
@@ -79,12 +79,11 @@ def front_of(run: Run, cost: Costs, benchmark: Benchmark) -> Front:
     """Return the Pareto front of what a run has scored."""
     step = pareto.front(run.trajectory, cost)
     arch = run.trajectory.arch_index[step]
-    return Front(
-        arch, run.trajectory.score[step], cost[arch], benchmark.val_acc_200[arch], benchmark.test_acc_200[arch]
-    )
+    val_acc, test_acc = (benchmark.of(column, arch) for column in ("val_acc", "test_acc"))
+    return Front(arch, run.trajectory.score[step], cost(arch.tolist()), val_acc, test_acc)
 
 
-def write_fronts(path: Path, fronts: Sequence[Front]) -> None:
+def write_fronts(path: Path, fronts: Sequence[Front], space: Space) -> None:
     """Write one row a network of every run's front. Unknown cells stay empty."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -93,7 +92,7 @@ def write_fronts(path: Path, fronts: Sequence[Front]) -> None:
             columns = (front.arch_index, front.score, front.cost, front.val_acc, front.test_acc)
             for arch, *numbers in zip(*(column.tolist() for column in columns), strict=True):
                 cells = ("" if math.isnan(value) else value for value in numbers)
-                writer.writerow([number, arch, str_of_index(arch), *cells])
+                writer.writerow([number, arch, space.spell(arch), *cells])
 
 
 def summarise_fronts(fronts: Sequence[Front], highest_cost: float) -> Summary:
@@ -106,7 +105,7 @@ def summarise_fronts(fronts: Sequence[Front], highest_cost: float) -> Summary:
     }
 
 
-def summarise(runs: Sequence[Run]) -> Summary:
+def summarise(runs: Sequence[Run], space: Space) -> Summary:
     """Sum up runs: mean and sample standard deviation of what was found, mean cost, the best-scored architecture.
 
     A mean over runs of which some have no accuracy is None, as is a deviation of a single run.
@@ -116,7 +115,7 @@ def summarise(runs: Sequence[Run]) -> Summary:
         **_mean_and_std("val_acc", [run.val_acc[-1] for run in runs]),
         **_mean_and_std("test_acc", [run.test_acc[-1] for run in runs]),
         "seconds_mean": float(np.mean([run.cost for run in runs])),
-        "best_arch_str": str_of_index(int(best.best_arch_index[-1])) if best.best_arch_index[-1] >= 0 else None,
+        "best_arch_str": space.spell(int(best.best_arch_index[-1])) if best.best_arch_index[-1] >= 0 else None,
     }
 
 

@@ -13,11 +13,9 @@ import numpy.typing as npt
 from nas_exp.algos import Score, Trajectory
 from nas_exp.arrays import FloatArray
 from nas_exp.benchmarks import Benchmark
-from nas_exp.scoring.scorer import AnyScorer
-from nas_exp.search.budget import BudgetSpentError, Meter
-from nas_exp.spaces.topology import TopologySpace
-
-_SPACE = TopologySpace()  # one for all searches of a process, since it keeps its table of neighbours
+from nas_exp.scoring.scorer import Scorer
+from nas_exp.search.budget import Budget, BudgetSpentError
+from nas_exp.spaces.space import Space
 
 
 @dataclass(frozen=True)
@@ -28,13 +26,13 @@ class Run:
     best_arch_index: npt.NDArray[np.int64]
     """The incumbent; -1 while nothing had a finite score."""
     val_acc: FloatArray
-    """Of the incumbent after 200 epochs, percent; NaN where the benchmark has none."""
+    """Of the incumbent, fully trained, percent; NaN where the benchmark has none."""
     test_acc: FloatArray
     """Likewise."""
     seconds: FloatArray
-    """What the scores up to and with this step took."""
+    """The time that the scores up to and with this step took."""
     own_seconds: float
-    """What the search took beside its scores."""
+    """The time of the search without its scores."""
 
     @property
     def best_score(self) -> float:
@@ -44,7 +42,7 @@ class Run:
 
     @property
     def rank(self) -> tuple[int, float]:
-        """What tells the better of two runs: the stage that gave `best_score`, and that."""
+        """The stage that gave `best_score`, and that: the better of two runs has the higher rank."""
         stage, last = self.trajectory.stage, self._best_step
         return (0 if stage is None or last < 0 else int(stage[last])), self.best_score
 
@@ -60,39 +58,41 @@ class Run:
 
 def run_search(
     search: Callable[..., Trajectory],
-    scorer: AnyScorer,
+    space: Space,
+    scorer: Scorer,
     benchmark: Benchmark,
+    *,
     seed: np.random.SeedSequence,
     arguments: Mapping[str, Any],
-    *,
-    others: Mapping[str, AnyScorer] | None = None,
+    others: Mapping[str, Scorer] | None = None,
     seconds: float | None = None,
 ) -> Run:
     """Run one search and look up what its incumbents are worth.
 
     Args:
         search: the algorithm, ``search(score, space, rng, **arguments)``.
+        space: where to search.
         scorer: gives the scores of the main metric and what they cost.
         benchmark: gives trained accuracies.
         seed: of everything that the algorithm draws.
         arguments: the algorithm's hyper-parameters.
         others: give the scores of the algorithm's further metrics, by its parameters.
-        seconds: what all scores may take together: the search ends before the first that goes beyond; None: any.
+        seconds: what all scores may take together: the search ends before the first that goes beyond; None: no limit.
 
     Raises:
         InputError: `seconds` is not enough for one score, or nothing says what a score took.
     """
     scorers = {name: each.for_search() for name, each in {"score": scorer, **(others or {})}.items()}
     start, computing = time.perf_counter(), _computing_seconds(scorers)
-    trajectory = _search(search, scorers, seed, arguments, seconds)
+    trajectory = _search(search, space, scorers, seed=seed, arguments=arguments, seconds=seconds)
     own_seconds = time.perf_counter() - start - (_computing_seconds(scorers) - computing)
     position = trajectory.incumbent({name: each.incumbents for name, each in scorers.items()})
     best_arch_index = np.where(position >= 0, trajectory.arch_index[position], -1)
     return Run(
         trajectory,
         best_arch_index,
-        np.where(position >= 0, benchmark.val_acc_200[best_arch_index], np.nan),
-        np.where(position >= 0, benchmark.test_acc_200[best_arch_index], np.nan),
+        benchmark.of("val_acc", best_arch_index),
+        benchmark.of("test_acc", best_arch_index),
         np.nancumsum(_seconds(trajectory, scorers)),
         own_seconds,
     )
@@ -100,24 +100,26 @@ def run_search(
 
 def _search(
     search: Callable[..., Trajectory],
-    scorers: Mapping[str, AnyScorer],
+    space: Space,
+    scorers: Mapping[str, Scorer],
+    *,
     seed: np.random.SeedSequence,
     arguments: Mapping[str, Any],
     seconds: float | None,
 ) -> Trajectory:
-    meter = Meter(scorers, math.inf if seconds is None else seconds)
-    scores: dict[str, Score] = dict(scorers) if seconds is None else {name: meter.score(name) for name in scorers}
+    budget = Budget(scorers, math.inf if seconds is None else seconds)
+    scores: dict[str, Score] = dict(scorers) if seconds is None else {name: budget.score(name) for name in scorers}
     try:
-        return search(scores.pop("score"), _SPACE, np.random.default_rng(seed), **scores, **arguments)
+        return search(scores.pop("score"), space, np.random.default_rng(seed), **scores, **arguments)
     except BudgetSpentError:
-        return meter.trajectory()
+        return budget.trajectory()
 
 
-def _computing_seconds(scorers: Mapping[str, AnyScorer]) -> float:
+def _computing_seconds(scorers: Mapping[str, Scorer]) -> float:
     return sum(scorer.computing_seconds for scorer in scorers.values())
 
 
-def _seconds(trajectory: Trajectory, scorers: Mapping[str, AnyScorer]) -> FloatArray:
-    """Return what the score of each step took."""
-    by_stage = [scorers[stage].seconds[trajectory.arch_index] for stage in trajectory.stages]
+def _seconds(trajectory: Trajectory, scorers: Mapping[str, Scorer]) -> FloatArray:
+    """Return the seconds that the score of each step took."""
+    by_stage = [scorers[stage].seconds(trajectory.arch_index.tolist()) for stage in trajectory.stages]
     return by_stage[0] if trajectory.stage is None else np.choose(trajectory.stage, by_stage)

@@ -1,20 +1,24 @@
 """The NATS-Bench topology search space (NAS-Bench-201): 15,625 cells of 6 edges and 5 operations.
 
-An architecture has three spellings, all of them used in the field:
-
-* `arch_str`, as NATS-Bench writes it: ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``, the incoming edges of nodes 1, 2, 3;
-* `spec`, the six operation numbers in the order of `EDGES`;
-* `arch_index`, the spec read as a base-5 number, first edge most significant: 0 to 15624. NATS-Bench's own index is
-  another one: join with it on `arch_str`.
+An architecture's options are the operation numbers of its edges, its `spec`, in the order of `EDGES`. Its `arch_str` is
+as NATS-Bench writes it: ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``, the incoming edges of nodes 1, 2 and 3. Its
+`arch_index` runs from 0 to 15624; NATS-Bench's own index is another one: join with it on `arch_str`.
 """
 
 import functools
+import itertools
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from nas_exp.arrays import IntArray
+from nas_exp.bounds import AtLeast, AtMost
 from nas_exp.errors import InputError
+from nas_exp.spaces.space import Images, Schedules, Space, Weights
+
+if TYPE_CHECKING:
+    from nas_exp.networks.counts import Blueprint
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP_CONNECT, NOR_CONV_1X1, NOR_CONV_3X3, AVG_POOL_3X3 = range(5)
@@ -26,67 +30,126 @@ SIZE = len(OPERATIONS) ** len(EDGES)
 Spec = tuple[int, ...]
 
 
-class TopologySpace:
-    """The space as search algorithms see it: architectures are integers, `arch_index`, from 0 to `len(space) - 1`."""
+class TopologySpace(Space):
+    """The space of cells, each with the official network: three stages of N cells, with C, 2C and 4C channels."""
 
+    choices = (OPERATIONS,) * len(EDGES)
+    positions = tuple(f"{i}->{j}" for i, j in EDGES)
     name = "topology"
+    schedules = Schedules(short=12, full=200)
 
-    def __len__(self) -> int:
-        return SIZE
+    def __init__(
+        self, *, C: Annotated[int, AtLeast(1), AtMost(1024)], N: Annotated[int, AtLeast(1), AtMost(100)]
+    ) -> None:
+        """Fix the size of the networks.
 
-    def sample(self, rng: np.random.Generator, size: int, *, replace: bool) -> IntArray:
-        """Draw `size` architectures uniformly; shape (size,).
+        Args:
+            C: channels of the first stage.
+            N: cells a stage.
+        """
+        self.C, self.N = C, N
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """See `Space.identity`."""
+        return {"space": "topology", "network": {"C": self.C, "N": self.N}}
+
+    def check(self, images: Images) -> None:
+        """See `Space.check`."""
+        if images.image_size % 4:
+            raise InputError(f"dataset.image_size={images.image_size}: expected a multiple of 4, as it is halved twice")
+
+    def spell(self, arch_index: int) -> str:
+        """Return the `arch_str` of an architecture, as NATS-Bench writes it."""
+        return str_of_spec(self.options(arch_index))
+
+    def parse(self, arch_str: str) -> int:
+        """Return the `arch_index` of an `arch_str`.
 
         Raises:
-            ValueError: `size` is larger than the space and `replace` is false.
+            InputError: the string does not describe a cell of this space.
         """
-        return rng.choice(len(self), size=size, replace=replace).astype(np.int64)
+        return self.index(spec_of_str(arch_str))
 
-    @functools.cached_property
-    def neighbours(self) -> IntArray:
-        """Every one-edge change of every architecture: shape (15625, 24), row = `arch_index`.
+    def _parsed(self, arch_str: str) -> int:
+        return _indices().get(arch_str, -1)
 
-        Column `4 * edge + k` changes `edge` to the k-th of its four other operations in ascending order, so a uniform
-        column is a uniform edge and a uniform other operation.
+    def network(self, arch_index: int, form: str, images: Images, weights: Weights) -> Any:
+        """Return the official network of an architecture.
+
+        Args:
+            arch_index: the architecture.
+            form: ``cells``, a fast `CellNetwork`; ``live_cells``, the same without the ReLUs of convolutions that lead
+                nowhere; ``modules``, the same network as a `torch.nn.Module`; or ``counts``, its `Counts`, without
+                weights.
+            images: what it classifies.
+            weights: how its weights are made.
         """
-        specs = self.specs
+        spec, size = self.options(arch_index), {"C": self.C, "N": self.N, "num_classes": images.num_classes}
+        if form == "counts":
+            from nas_exp.networks.counts import Blueprint
+
+            return Blueprint(np.array(spec), **size)
+        import torch
+
+        dtype = getattr(torch, weights.dtype)
+        if form == "modules":
+            from nas_exp.networks.modules import Network, initialise
+
+            network = Network(spec, **size)
+            initialise(network, weights.seed)
+            return network.to(device=weights.device, dtype=dtype)
+        from nas_exp.networks.cells import CellNetwork, draw_weights
+
+        drawn = draw_weights(weights.seed, **size, dtype=dtype, device=weights.device)
+        return CellNetwork(spec, drawn, N=self.N, dead_relus=form == "cells")
+
+    def first_equal(self, arch_index: Sequence[int], form: str) -> Sequence[int]:
+        """See `Space.first_equal`. Modules and counts have all parts, so there every architecture is its own."""
+        if form in ("modules", "counts"):
+            return arch_index
+        from nas_exp.networks.cells import first_equal
+
+        return first_equal(dead_relus=form == "cells")[np.asarray(arch_index, dtype=np.int64)].tolist()
+
+    def twins(self, arch_index: IntArray) -> IntArray:
+        """Return the number of the function that each architecture computes, up to relabelling: shape (n,)."""
+        return _functions()[arch_index]
+
+    def params(self, arch_index: IntArray, images: Images) -> IntArray:
+        """See `Space.params`; those of operations that no signal passes count."""
+        return self._counts(arch_index, images).params()
+
+    def flops(self, arch_index: IntArray, images: Images) -> IntArray:
+        """See `Space.flops`; those of operations that no signal passes count."""
+        return self._counts(arch_index, images).flops(images.image_size)
+
+    def _counts(self, arch_index: IntArray, images: Images) -> "Blueprint":
+        from nas_exp.networks.counts import Blueprint
+
         weights = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
-        other = np.arange(len(OPERATIONS) - 1)
-        changed = other + (other >= specs[:, :, None])
-        index = np.arange(len(self))[:, None, None] + (changed - specs[:, :, None]) * weights[:, None]
-        return index.reshape(len(self), -1)
-
-    @functools.cached_property
-    def specs(self) -> IntArray:
-        """The specs of all architectures: shape (15625, 6), row = `arch_index`."""
-        grid = np.indices((len(OPERATIONS),) * len(EDGES), dtype=np.int64)
-        return grid.reshape(len(EDGES), -1).T.copy()
-
-    def mutate(self, arch_index: int, rng: np.random.Generator) -> int:
-        """Change one uniformly drawn edge of the architecture to another uniformly drawn operation."""
-        return int(self.neighbours[arch_index, rng.integers(self.neighbours.shape[1])])
+        specs = np.asarray(arch_index)[..., None] // weights % len(OPERATIONS)
+        return Blueprint(specs, C=self.C, N=self.N, num_classes=images.num_classes)
 
 
 def spec_of_index(arch_index: int) -> Spec:
-    """Return the spec of an `arch_index`.
-
-    Raises:
-        InputError: the index is not in 0…15624.
-    """
-    if not 0 <= arch_index < SIZE:
-        raise InputError(f"architecture {arch_index}: expected an arch_index from 0 to {SIZE - 1}")
-    return tuple(int(digit) for digit in np.base_repr(arch_index, len(OPERATIONS)).zfill(len(EDGES)))
+    """Return the spec of an `arch_index`."""
+    return _SPACE.options(arch_index)
 
 
 def index_of_spec(spec: Sequence[int]) -> int:
-    """Return the `arch_index` of a spec.
+    """Return the `arch_index` of a spec."""
+    return _SPACE.index(spec)
 
-    Raises:
-        InputError: the spec is not six operation numbers from 0 to 4.
-    """
-    if len(spec) != len(EDGES) or not all(0 <= op < len(OPERATIONS) for op in spec):
-        raise InputError(f"spec {list(spec)}: expected {len(EDGES)} operation numbers from 0 to {len(OPERATIONS) - 1}")
-    return functools.reduce(lambda number, op: number * len(OPERATIONS) + op, (int(op) for op in spec), 0)
+
+def str_of_index(arch_index: int) -> str:
+    """Return the `arch_str` of an `arch_index`."""
+    return _SPACE.spell(arch_index)
+
+
+def index_of_str(arch_str: str) -> int:
+    """Return the `arch_index` of an `arch_str`."""
+    return _SPACE.parse(arch_str)
 
 
 def str_of_spec(spec: Sequence[int]) -> str:
@@ -117,14 +180,22 @@ def spec_of_str(arch_str: str) -> Spec:
     )
 
 
-def str_of_index(arch_index: int) -> str:
-    """Return the `arch_str` of an `arch_index`."""
-    return str_of_spec(spec_of_index(arch_index))
+_SPACE = TopologySpace(C=16, N=5)
 
 
-def index_of_str(arch_str: str) -> int:
-    """Return the `arch_index` of an `arch_str`."""
-    return index_of_spec(spec_of_str(arch_str))
+@functools.cache
+def _indices() -> dict[str, int]:
+    # `str_of_spec` of every architecture takes ten times as long, and every search waits for this
+    template = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
+    return {template.format(*names): index for index, names in enumerate(itertools.product(OPERATIONS, repeat=6))}
+
+
+@functools.cache
+def _functions() -> IntArray:
+    """Number the functions that architectures compute: shape (15625,), equal for twins."""
+    numbers: dict[object, int] = {}
+    specs = itertools.product(range(len(OPERATIONS)), repeat=len(EDGES))
+    return np.array([numbers.setdefault(canonical_form(spec), len(numbers)) for spec in specs])
 
 
 def live_edges(spec: Sequence[int], sinks: Collection[int] = (OUTPUT,)) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nas_exp.config.check import Config
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError, in_short
 from nas_exp.report.table import print_table
 from nas_exp.sweeps.jobs import RESULTS, STARTED, Job, JobsFailedError, State, collect, reason, write_results

@@ -1,6 +1,7 @@
 """Which combinations of metrics rank the space best: the search for an ensemble's members."""
 
 import csv
+import functools
 import itertools
 import logging
 from pathlib import Path
@@ -10,11 +11,10 @@ import numpy as np
 
 from nas_exp.analysis.ranking import spearman
 from nas_exp.bounds import AtLeast
-from nas_exp.config.check import Config
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError
-from nas_exp.scoring.plan import stands_for_several
 from nas_exp.scoring.rules import combine, rule_of
-from nas_exp.scoring.scorer import known_scores
+from nas_exp.scoring.source import gives_no_scores, source_of
 from nas_exp.storage.files import replacing
 from nas_exp.tasks import Summary
 from nas_exp.terminal import progress
@@ -45,25 +45,26 @@ def run(
     if not metric.members:
         raise InputError(f"metric={metric.name}: has no members to combine; expected metric=ensemble")
     if metric.rule is None:
-        raise stands_for_several(metric)
+        raise gives_no_scores(metric)
     names = [member.name for member in metric.members]
     if len(set(names)) < len(names):
         raise InputError(f"metric={metric.name}: is one metric, of several seeds; expected metric=ensemble")
     benchmark = config.benchmark.load(config.dataset.name)
-    trained = benchmark.val_acc_200 if accuracy == "val_acc" else benchmark.test_acc_200
-    if not np.isfinite(trained).any():
+    if not benchmark.knows(accuracy):
         raise InputError(f"task.accuracy={accuracy}: benchmark={config.benchmark.name} has none of {benchmark.dataset}")
-    parts = [known_scores(part) for part in config.of_members()]
+    parts = [source_of(part).known() for part in config.of_members()]
     for name, part in zip(names, parts, strict=True):
-        if not part.known.any():
+        if not len(part.arch_index):
             raise InputError(f"metric.members: no score of {name} is there; run task=score first")
-    both = np.isfinite(trained) & np.all([part.known for part in parts], axis=0)
-    if not both.any():
+    with_accuracy = benchmark.arch_index[np.isfinite(benchmark.columns[accuracy])]
+    both = functools.reduce(np.intersect1d, [part.arch_index for part in parts], with_accuracy)
+    if not len(both):
         raise InputError("metric.members: no architecture has a score of each and an accuracy; run task=score first")
-    if both.sum() < np.isfinite(trained).sum():
-        log.warning("only %d architectures have a score of each member", both.sum())
-    values = np.asarray([part.score[both] for part in parts])
-    seconds = np.asarray([float(np.nanmean(part.seconds[both])) for part in parts])
+    if len(both) < len(with_accuracy):
+        log.warning("only %d architectures have a score of each member", len(both))
+    trained, parts = benchmark.of(accuracy, both), [part.of(both) for part in parts]
+    values = np.asarray([part.score for part in parts])
+    seconds = np.asarray([float(np.nanmean(part.seconds)) for part in parts])
     rule, rows = rule_of(metric.rule), []
     chosen = [
         list(numbers)
@@ -72,7 +73,7 @@ def run(
     ]
     with progress(f"members on {config.dataset.name}", len(chosen), "combinations") as advance:
         for numbers in chosen:
-            rho = spearman(combine(rule, values[numbers]), trained[both])
+            rho = spearman(combine(rule, values[numbers]), trained)
             rows.append((rho, [names[number] for number in numbers], float(seconds[numbers].sum())))
             advance(1)
     # of equally good ones, the fewer members the better
@@ -88,7 +89,7 @@ def run(
         "rule": metric.rule,
         "candidates": len(names),
         "combinations": len(rows),
-        "architectures": int(both.sum()),
+        "architectures": len(both),
         "best": "+".join(members),
         f"rho_{accuracy}": rho,
         "seconds_mean": took,

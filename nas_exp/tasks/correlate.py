@@ -9,10 +9,9 @@ import numpy as np
 from nas_exp.analysis.ranking import correlations, kendall_interval, ndcg_interval, ranking_quality, spearman_interval
 from nas_exp.arrays import FloatArray
 from nas_exp.bounds import AtLeast
-from nas_exp.config.check import Config
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError
-from nas_exp.scoring.plan import ImagesMissingError
-from nas_exp.scoring.scorer import known_scores
+from nas_exp.scoring.source import ImagesMissingError, source_of
 from nas_exp.scoring.table import Scores
 from nas_exp.tasks import Summary
 
@@ -23,12 +22,12 @@ K = 100
 def lacking(config: Config, *, top: float) -> str | None:
     """Return why there are no scores to correlate, in words that fit all metrics alike; None if there are some."""
     try:
-        scores = known_scores(config)
+        scores = source_of(config).known()
     except ImagesMissingError:
         return "dataset.root=null: no shipped table, and images say which other; expected the folder that holds them"
     except InputError as error:
         return str(error)
-    return None if scores.known.any() else "no scores yet; task=score computes them"
+    return None if len(scores.arch_index) else "no scores yet; task=score computes them"
 
 
 def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> Summary:
@@ -52,9 +51,9 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
     if not 0 < top <= 1:
         raise InputError(f"task.top={top}: expected a share, above 0 and at most 1")
     benchmark = config.benchmark.load(config.dataset.name)
-    scores = known_scores(config)
-    accuracies = {"test_acc": benchmark.test_acc_200, "val_acc": benchmark.val_acc_200}
-    both = {column: scores.known & np.isfinite(accuracy) for column, accuracy in accuracies.items()}
+    scores = source_of(config).known()
+    accuracies = {column: benchmark.of(column, scores.arch_index) for column in ("test_acc", "val_acc")}
+    both = {column: np.isfinite(accuracy) for column, accuracy in accuracies.items()}
     if not both["val_acc"].any():
         raise InputError(
             f"metric={config.metric.name}: no architecture has both a score and an accuracy; run task=score first"
@@ -98,5 +97,5 @@ def _beyond(column: str, score: FloatArray, accuracy: FloatArray, top: float) ->
 
 
 def _seconds(scores: Scores) -> float | None:
-    told = scores.seconds[scores.known & np.isfinite(scores.seconds)]
+    told = scores.seconds[np.isfinite(scores.seconds)]
     return float(told.mean()) if len(told) else None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nas_exp.benchmarks.nats import import_archive
-from nas_exp.config.check import Config
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.tasks import Summary
 
@@ -21,7 +21,7 @@ def run(config: Config, folder: Path) -> Summary:
         raise InputError(f"benchmark={benchmark.name}: there is nothing to import; expected benchmark=nats")
     if benchmark.path is None:
         raise InputError("benchmark.path=null: expected the folder or file of a NATS-Bench archive")
-    report = import_archive(benchmark.path, benchmark.store, n_jobs=config.n_jobs)
+    report = import_archive(benchmark.path, benchmark.store, config.space, n_jobs=config.n_jobs)
     return {
         "benchmark": benchmark.name,
         "archive": benchmark.path.name,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import nas_exp
-from nas_exp.config.check import Config
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.report import figures, proxy_figures, proxy_tables, tables
 from nas_exp.report.cost_figure import cost_figure

@@ -3,20 +3,18 @@
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
 from nas_exp.bounds import AtLeast
-from nas_exp.config.check import Config, Metric
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError
-from nas_exp.scoring.compute import Work, compute_together, equal_networks
-from nas_exp.scoring.filling import LiveTable
-from nas_exp.scoring.plan import forecast, plan_all
+from nas_exp.scoring.filling import Filling, fill
+from nas_exp.scoring.source import forecast, nothing_to_compute, source_of
 from nas_exp.scoring.table import ScoreTable
-from nas_exp.spaces.topology import SIZE
+from nas_exp.spaces.space import WHOLE, Space
 from nas_exp.tasks import Summary
 from nas_exp.terminal import duration, progress
 
@@ -35,14 +33,14 @@ def run(
     shard: Annotated[int | None, AtLeast(0)],
     shards: Annotated[int | None, AtLeast(1)],
 ) -> Summary:
-    """Compute the scores that the table lacks, in `config.n_jobs` processes. What is there already stays.
+    """Compute the scores that the table lacks, in `config.n_jobs` processes. Scores that are there stay.
 
-    A metric that stands for many fills the table of each, as if each were asked for alone, and computes what they share
-    once; the summary counts the scores of all. Scores that the package ships are copied, so that the user's own table
-    holds all that was asked for.
+    A metric that stands for several fills the table of each, as if each were asked for alone, and computes once what
+    they share; the summary counts the scores of all. Scores that the package ships are copied, so that the user's own
+    table holds all that was asked for.
 
     Args:
-        config: the metric and the dataset.
+        config: the metric, the space and the dataset.
         folder: the job's folder.
         archs: score only these, given as `arch_index`.
         limit: score only the first so many of them.
@@ -53,39 +51,29 @@ def run(
     Raises:
         InputError: the selection is wrong, or the images that the metric needs are not there.
     """
-    fillings = _fillings(config, archs=archs, limit=limit, sample=sample, shard=shard, shards=shards)
-    selected = fillings[0].selected
-    asked, lacking = len(selected) * len(fillings), sum(len(each.missing) for each in fillings)
+    selected, tables = _selection(config, archs=archs, limit=limit, sample=sample, shard=shard, shards=shards)
+    missing = [(table, table.missing(selected)) for table in tables]
+    asked, lacking = len(selected) * len(tables), sum(len(archs) for _, archs in missing)
     log.info("%d of %d scores are there, %d to compute", asked - lacking, asked, lacking)
     if lacking:
-        _fill([each for each in fillings if each.missing], config)
-    for each in fillings:
-        each.table.copy_shipped(selected)
-        each.table.merge()
-    scores = [each.table.read() for each in fillings]
+        _fill([(table, archs) for table, archs in missing if archs], config)
+    for table in tables:
+        table.copy_shipped(selected)
+        table.merge()
+    scores = [table.read().of(selected) for table in tables]
     return {
         "dataset": config.dataset.name,
         "metric": config.metric.name,
         "selected": len(selected),
         "computed": lacking,
-        "scored": sum(int(each.known[selected].sum()) for each in scores),
-        "finite": sum(int(np.isfinite(each.score[selected]).sum()) for each in scores),
-        "seconds_mean": float(np.mean([each.seconds[selected] for each in scores])) if selected else None,
-        "table": str(fillings[0].table.folder if not config.metric.members else config.scores / config.dataset.name),
+        "scored": sum(len(each.arch_index) for each in scores),
+        "finite": sum(int(np.isfinite(each.score).sum()) for each in scores),
+        "seconds_mean": float(np.mean([each.seconds for each in scores])) if selected else None,
+        "table": str(tables[0].folder if not config.metric.members else config.scores / config.dataset.name),
     }
 
 
-@dataclass(frozen=True)
-class _Filling:
-    """A score table, how to compute for it, and what it lacks of what is asked for."""
-
-    table: ScoreTable
-    work: Work | None
-    selected: list[int]
-    missing: list[int]
-
-
-def _fillings(
+def _selection(
     config: Config,
     *,
     archs: list[int] | None,
@@ -93,74 +81,83 @@ def _fillings(
     sample: int | None,
     shard: int | None,
     shards: int | None,
-) -> list[_Filling]:
-    plans = plan_all(config)
-    metrics = [part.metric for part in config.of_computed()]
-    selected = select(archs)[:limit]
+) -> tuple[list[int], list[ScoreTable]]:
+    """Return the selected architectures and the tables that are to have them."""
+    tables = source_of(config).tables()
+    if not tables:
+        raise nothing_to_compute(config.metric)
+    selected = select(config.space, archs)
+    if limit is not None:
+        selected = selected[:limit]
     if sample is not None:
-        drawn = np.random.default_rng(config.seed).permutation(len(selected))[:sample]
-        selected = [selected[place] for place in sorted(drawn.tolist())]
-    selected = _of_shard(metrics, selected, shard=shard, shards=shards)
-    return [_Filling(table, work, selected, _missing(table, selected)) for table, work in plans]
+        selected = _sample(selected, min(sample, len(selected)), config)
+    elif len(selected) > WHOLE:
+        raise InputError(
+            f"task.archs=null: space={config.space.name} has {len(selected):,} architectures; "
+            "expected a list, or task.limit or task.sample"
+        )
+    return _of_shard(config, list(selected), shard=shard, shards=shards), tables
 
 
-def _fill(fillings: list[_Filling], config: Config) -> None:
-    tables, works = [each.table for each in fillings], []
-    for each in fillings:
-        if each.work is None:
+def _sample(selected: Sequence[int], size: int, config: Config) -> list[int]:
+    """Draw from the selected architectures, such that a larger sample has all of a smaller one."""
+    rng = np.random.default_rng(config.seed)
+    if len(selected) <= WHOLE:
+        return [selected[place] for place in sorted(rng.permutation(len(selected))[:size].tolist())]
+    drawn: dict[int, None] = {}
+    while len(drawn) < size:
+        drawn[int(rng.integers(len(selected)))] = None
+    return [selected[place] for place in sorted(drawn)]
+
+
+def _fill(missing: Sequence[tuple[ScoreTable, Sequence[int]]], config: Config) -> None:
+    for table, _ in missing:
+        if table.recipe is None:
             raise InputError(
-                f"dataset.root=null: metric={each.table.identity['metric']} needs images of {config.dataset.name}; "
+                f"dataset.root=null: metric={table.identity['metric']} needs images of {config.dataset.name}; "
                 "expected the folder that holds them"
             )
-        works.append(each.work)
-    missing = [each.missing for each in fillings]
-    networks, seconds = forecast(tables, works, missing, n_jobs=config.n_jobs)
+    networks, seconds = forecast(missing, n_jobs=config.n_jobs)
     time = "an unknown time" if seconds is None else f"about {duration(seconds)}"
     log.info("%d different networks are left, %s with n_jobs=%d", networks, time, config.n_jobs)
+    archs = [archs for _, archs in missing]
     with ExitStack() as stack:
-        lives = [
-            stack.enter_context(LiveTable(table, work, n_jobs=config.n_jobs))
-            for table, work in zip(tables, works, strict=True)
-        ]
-        for live in lives:
-            live.prepare()
+        fillings = [stack.enter_context(Filling(table, n_jobs=config.n_jobs)) for table, _ in missing]
+        for filling in fillings:
+            filling.prepare()
         # what is counted are networks of one metric, scores of many
         unit = "scores" if config.metric.members else "networks"
         description = f"{config.metric.name} on {config.dataset.name}"
-        advance = stack.enter_context(progress(description, sum(map(len, missing)), unit))
-        for chunk in compute_together(works, missing, n_jobs=config.n_jobs):
-            for live, scored in zip(lives, chunk, strict=True):
-                live.keep(scored)
+        advance = stack.enter_context(progress(description, sum(map(len, archs)), unit))
+        for chunk in fill(fillings, archs, n_jobs=config.n_jobs):
             advance(sum(map(len, chunk)))
 
 
 def expected_seconds(config: Config, **selection: Any) -> float | None:
-    """Return how long the scores should take that the table lacks; None if nothing says. Arguments are `run`'s."""
-    fillings = _fillings(config, **selection)
-    lacking = [(each.table, each.work, each.missing) for each in fillings if each.work is not None and each.missing]
-    if not lacking:
-        return 0.0
-    tables, works, missing = zip(*lacking, strict=True)
-    return forecast(tables, works, missing, n_jobs=config.n_jobs)[1]
+    """Return how long the scores should take that the table lacks; None if that is not known. Arguments are `run`'s."""
+    selected, tables = _selection(config, **selection)
+    missing = [(table, table.missing(selected)) for table in tables if table.recipe is not None]
+    wanted = [(table, archs) for table, archs in missing if archs]
+    return forecast(wanted, n_jobs=config.n_jobs)[1] if wanted else 0.0
 
 
-def select(archs: list[int] | None) -> list[int]:
+def select(space: Space, archs: list[int] | None) -> Sequence[int]:
     """Return the architectures that `task.archs` names, in order and each once; all of the space for None.
 
     Raises:
         InputError: an architecture is not in the space, or there are none.
     """
     if archs is None:
-        return list(range(SIZE))
+        return range(len(space))
     if not archs:
         raise InputError("task.archs=[]: expected at least one arch_index, or null for the whole space")
     for arch in archs:
-        if not 0 <= arch < SIZE:
-            raise InputError(f"task.archs: {arch} is not an arch_index; expected 0 to {SIZE - 1}")
+        if not 0 <= arch < len(space):
+            raise InputError(f"task.archs: {arch} is not an arch_index; expected 0 to {len(space) - 1}")
     return list(dict.fromkeys(archs))
 
 
-def _of_shard(metrics: Sequence[Metric], selected: list[int], *, shard: int | None, shards: int | None) -> list[int]:
+def _of_shard(config: Config, selected: list[int], *, shard: int | None, shards: int | None) -> list[int]:
     if shard is None and shards is None:
         return selected
     if shard is None or shards is None:
@@ -169,10 +166,6 @@ def _of_shard(metrics: Sequence[Metric], selected: list[int], *, shard: int | No
         raise InputError(f"task.shard={shard}: expected 0 to {shards - 1}, as task.shards={shards}")
     # whole groups, so that no two shards compute the same network; of several metrics, the groups of the one that can
     # tell the fewest networks apart: the others' are parts of them
-    groups = min((list(equal_networks(metric, selected).values()) for metric in metrics), key=len)
+    forms = {str(part.metric.network) for part in config.of_computed()}
+    groups = min((list(config.space.by_network(selected, form).values()) for form in sorted(forms)), key=len)
     return sorted(arch for group in groups[shard::shards] for arch in group)
-
-
-def _missing(table: ScoreTable, selected: list[int]) -> list[int]:
-    known = table.read().known
-    return [arch for arch in selected if not known[arch]]

@@ -7,46 +7,56 @@ from pathlib import Path
 
 import numpy as np
 
-from nas_exp.config.check import Config
+from nas_exp.algos import Costs
+from nas_exp.config.types import Config
+from nas_exp.errors import InputError
 from nas_exp.report.pareto import plot_fronts
 from nas_exp.report.trajectory import plot_trajectories
-from nas_exp.scoring.plan import forecast, plan_all
-from nas_exp.scoring.scorer import open_scorer
-from nas_exp.search import costs
+from nas_exp.scoring.source import forecast, source_of
+from nas_exp.search.costs import costs_of, highest
 from nas_exp.search.results import front_of, summarise, summarise_fronts, write_fronts, write_runs, write_trajectories
 from nas_exp.search.run import Run, run_search
-from nas_exp.spaces.topology import SIZE
 from nas_exp.tasks import Summary
 
 log = logging.getLogger(__name__)
 
 
 def expected_seconds(config: Config) -> float | None:
-    """Return how long the scores should take that the searches meet and no table has; None if nothing says."""
+    """Return how long the scores should take that the searches meet and no table has; None if that is not known."""
     own, *others = config.of_scores().values()
     whole = _seconds_of_missing(own)
     if any(_seconds_of_missing(other) != 0.0 for other in others):
-        return None  # how many of theirs are asked for, nothing says
+        return None  # how many of theirs are asked for is not known
     N = config.algo.arguments.get("N")
     if whole == 0.0:
         return 0.0
     if whole is None or not isinstance(N, int):
         return None
     # as if all runs drew at random; evolution meets less
-    expected = whole * (1 - (1 - min(1.0, N / SIZE)) ** config.runs)
+    expected = whole * (1 - (1 - min(1.0, N / len(config.space))) ** config.runs)
     return expected if config.algo.seconds is None else min(expected, config.algo.seconds * config.runs)
 
 
 def _seconds_of_missing(config: Config) -> float | None:
-    """Return how long all scores of a metric should take that its table lacks; None if nothing says."""
-    if config.metric.input == "benchmark":
-        return 0.0
-    found = [(table, work, np.flatnonzero(~table.read().known).tolist()) for table, work in plan_all(config)]
-    lacking = [(table, work, missing) for table, work, missing in found if work is not None and missing]
-    if not lacking:
-        return 0.0
-    tables, works, missing = zip(*lacking, strict=True)
-    return forecast(tables, works, missing, n_jobs=config.n_jobs)[1]
+    """Return how long all scores of a metric should take that its tables lack; None if that is not known."""
+    tables = [table for table in source_of(config).tables() if table.recipe is not None]
+    if tables and not config.space.is_small:
+        return None
+    missing = [(table, table.missing(range(len(config.space)))) for table in tables]
+    wanted = [(table, archs) for table, archs in missing if archs]
+    return forecast(wanted, n_jobs=config.n_jobs)[1] if wanted else 0.0
+
+
+def lacking(config: Config) -> str | None:
+    """Return what the benchmark lacks for the metrics and the cost of a search; None if nothing."""
+    for part in config.of_scores().values():
+        if (told := source_of(part).lacking()) is not None:
+            return told
+    try:
+        _cost(config)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def search(config: Config) -> list[Run]:
@@ -56,13 +66,25 @@ def search(config: Config) -> list[Run]:
         InputError: the benchmark, the images or the score table lack what the search needs.
     """
     benchmark = config.benchmark.load(config.dataset.name)
-    algo = config.algo
-    arguments = algo.arguments if algo.cost is None else {**algo.arguments, "cost": costs.load(config)}
+    algo, cost = config.algo, _cost(config)
+    arguments = algo.arguments if cost is None else {**algo.arguments, "cost": cost}
     with contextlib.ExitStack() as stack:
-        scorers = {name: stack.enter_context(open_scorer(part)) for name, part in config.of_scores().items()}
+        scorers = {
+            name: stack.enter_context(source_of(part).scorer(n_jobs=config.n_jobs))
+            for name, part in config.of_scores().items()
+        }
         others = {name: scorers[name] for name in algo.metrics}
         runs = [
-            run_search(algo.function, scorers["score"], benchmark, seed, arguments, others=others, seconds=algo.seconds)
+            run_search(
+                algo.function,
+                config.space,
+                scorers["score"],
+                benchmark,
+                seed=seed,
+                arguments=arguments,
+                others=others,
+                seconds=algo.seconds,
+            )
             for seed in np.random.SeedSequence(config.seed).spawn(config.runs)
         ]
     for scorer in scorers.values():
@@ -83,8 +105,8 @@ def run(config: Config, folder: Path) -> Summary:
     if algo.seconds is not None:
         steps = [len(run.best_arch_index) for run in runs]
         log.info("within %g seconds, runs scored %d to %d architectures", algo.seconds, min(steps), max(steps))
-    write_runs(folder / "runs.csv", runs)
-    write_trajectories(folder / "trajectory.parquet", runs)
+    write_runs(folder / "runs.csv", runs, config.space)
+    write_trajectories(folder / "trajectory.parquet", runs, config.space)
     title = f"{config.dataset.name}, {config.metric.name} + {algo.name}, {config.runs} runs"
     plot_trajectories(folder / "trajectory.png", runs, title=title)
     return {
@@ -95,16 +117,30 @@ def run(config: Config, folder: Path) -> Summary:
         "benchmark": config.benchmark.name,
         "runs": config.runs,
         "seed": config.seed,
-        **summarise(runs),
+        **summarise(runs, config.space),
         **({} if algo.cost is None else _write_fronts(config, folder, runs, title)),
     }
 
 
 def _write_fronts(config: Config, folder: Path, runs: Sequence[Run], title: str) -> Summary:
     """Write ``pareto.csv`` and ``pareto.png``; sum up the fronts."""
+    cost, benchmark = _cost(config), config.benchmark.load(config.dataset.name)
+    assert cost is not None
     assert config.algo.cost is not None
-    cost, benchmark = costs.load(config), config.benchmark.load(config.dataset.name)
     fronts = [front_of(run, cost, benchmark) for run in runs]
-    write_fronts(folder / "pareto.csv", fronts)
+    write_fronts(folder / "pareto.csv", fronts, config.space)
     plot_fronts(folder / "pareto.png", fronts, cost=config.algo.cost, metric=config.metric.name, title=title)
-    return summarise_fronts(fronts, float(np.nanmax(cost)))
+    scored = np.concatenate([run.trajectory.arch_index for run in runs])
+    return summarise_fronts(fronts, highest(cost, config.space, scored))
+
+
+def _cost(config: Config) -> Costs | None:
+    """Return the costs that the algorithm is given; None if it is given none.
+
+    Raises:
+        InputError: the benchmark has no such cost at all.
+    """
+    if config.algo.cost is None:
+        return None
+    benchmark, dataset = config.benchmark, config.dataset.name
+    return costs_of(config.algo.cost, config.space, config.images, lambda: benchmark.load(dataset))

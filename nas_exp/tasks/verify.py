@@ -7,10 +7,10 @@ from typing import Annotated
 import numpy as np
 
 from nas_exp.bounds import AtLeast
-from nas_exp.config.check import Config
+from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.scoring.compute import compute
-from nas_exp.scoring.plan import plan
+from nas_exp.scoring.source import table_of
 from nas_exp.tasks import Summary
 from nas_exp.tasks.score import select
 from nas_exp.terminal import progress
@@ -37,39 +37,40 @@ def run(
         InputError: the table lacks the scores, cannot be computed without images, or differs.
     """
     name, dataset = config.metric.name, config.dataset.name
-    table, work = plan(config)
-    if work is None:
+    table = table_of(config)
+    if table.recipe is None:
         raise InputError(
             f"dataset.root=null: metric={name} needs images of {dataset}; expected the folder that has them"
         )
     scores = table.read()
     if archs is None:
-        known = np.flatnonzero(scores.known)
+        known = scores.arch_index
         chosen = np.random.default_rng(config.seed).choice(known, min(sample, len(known)), replace=False).tolist()
     else:
-        chosen = select(archs)
-    lacking = [arch for arch in chosen if not scores.known[arch]]
+        chosen = list(select(config.space, archs))
+    expected = dict(zip(scores.arch_index.tolist(), scores.score.tolist(), strict=True))
+    lacking = [arch for arch in chosen if arch not in expected]
     if lacking or not chosen:
         which = f"architecture {lacking[0]}" if lacking else "any architecture"
         raise InputError(f"{table.folder}: no score of {which} to compare with; run task=score first")
     worst, at, again = 0.0, chosen[0], math.nan
     with progress(f"{name} on {dataset}, again", len(chosen), "networks") as advance:
-        for chunk in compute(work, chosen, n_jobs=config.n_jobs):
-            for scored in chunk:
-                difference = relative_difference(scored.score, float(scores.score[scored.arch_index]))
+        for (rows,) in compute([(table.recipe, chosen)], n_jobs=config.n_jobs):
+            for row in rows:
+                difference = relative_difference(row.score, expected[row.arch_index])
                 if difference >= worst:
-                    worst, at, again = difference, scored.arch_index, scored.score
-            advance(len(chunk))
+                    worst, at, again = difference, row.arch_index, row.score
+            advance(len(rows))
     if not worst <= tolerance:
         raise InputError(
-            f"{table.folder}: {name} of architecture {at} is {scores.score[at]}, and {again} when computed again, "
+            f"{table.folder}: {name} of architecture {at} is {expected[at]}, and {again} when computed again, "
             f"a relative difference of {worst:.1e}; expected at most task.tolerance={tolerance:g}"
         )
     return {
         "dataset": dataset,
         "metric": name,
         "compared": len(chosen),
-        "known": int(scores.known.sum()),
+        "known": len(expected),
         "worst_difference": worst,
         "worst_arch_index": at,
         "tolerance": tolerance,

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas_exp.config.check import Metric
+from nas_exp.config.types import Metric
 from nas_exp.errors import InputError
 from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import image_gradients, loss_gradients

@@ -8,7 +8,7 @@ import pytest
 
 from nas_exp.algos import Trajectory, rs
 from nas_exp.benchmarks import Benchmark
-from nas_exp.config.check import Algo
+from nas_exp.config.types import Algo
 from nas_exp.errors import InputError
 from nas_exp.notebook import configure
 from nas_exp.scoring.scorer import Scorer

@@ -23,7 +23,6 @@ from nas_exp.report.view import (
     metrics_of,
     search_label,
 )
-from nas_exp.spaces.topology import str_of_index
 
 ALPHA = 0.05
 PAPERS_RUNS = 30
@@ -215,7 +214,7 @@ def _other_means(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
             error = deviation / math.sqrt(PAPERS_RUNS)
             accuracy = job.runs[sweep.accuracy][firsts]
             worst, best = (
-                f"`{str_of_index(int(archs[at]))}` ({accuracy[at]:.2f}, {counts[at]} of {counts.sum()} runs)"
+                f"`{job.config.space.spell(int(archs[at]))}` ({accuracy[at]:.2f}, {counts[at]} of {counts.sum()} runs)"
                 for at in (np.argmin(accuracy), np.argmax(accuracy))
             )
             sentence += (
