@@ -23,6 +23,7 @@ from nas_exp.errors import InputError
 from nas_exp.scoring.rules import RuleName
 from nas_exp.spaces.topology import SIZE
 from nas_exp.storage.seals import digest
+from nas_exp.storage.summary import RERUN
 from nas_exp.tasks import store_of
 
 if TYPE_CHECKING:
@@ -158,8 +159,6 @@ class Config:
         """Return a configuration for each metric whose scores are to be there: the members', or this one."""
         return [part for member in self.of_members() for part in member.of_computed()] or [self]
 
-
-RERUN = ("missing", "failed", "all")
 
 _INPUTS = {  # the common keys that a metric of each kind must have
     "images": ("network", "batch_size", "dtype", "seed", "version"),

@@ -20,9 +20,9 @@ import numpy.typing as npt
 import nas_exp
 from nas_exp.errors import InputError
 from nas_exp.spaces.topology import SIZE, TopologySpace
-from nas_exp.storage.files import set_aside, write_json
+from nas_exp.storage.damage import set_aside
 from nas_exp.storage.parquet import read_columns, write_columns
-from nas_exp.storage.seals import digest
+from nas_exp.storage.seals import digest, write_json
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,8 @@ class ScoreTable:
         Raises:
             OSError: the folder cannot be written to.
         """
-        write_json(self.folder / "_table.json", {**self.identity, "made_by": f"nas-exp {nas_exp.__version__}"})
+        description = {**self.identity, "made_by": f"nas-exp {nas_exp.__version__}"}
+        write_json(self.folder / "_table.json", description, seal=False)
 
     def add(
         self,

@@ -1,9 +1,8 @@
-"""A sweep's jobs: their folders, and one table over those that finished."""
+"""A sweep's jobs: which there are, which are run, and one table over those that finished."""
 
 import contextlib
 import csv
 import dataclasses
-import enum
 import hashlib
 import itertools
 import json
@@ -14,40 +13,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas_exp.errors import InputError
-from nas_exp.storage.files import replacing, write_json
-from nas_exp.storage.locks import alone
-from nas_exp.storage.seals import SEAL, is_whole, sealed
-from nas_exp.tasks import Summary, all_keys
+from nas_exp.errors import InputError, in_one_line
+from nas_exp.storage.damage import DamagedError
+from nas_exp.storage.files import replacing
+from nas_exp.storage.locks import lock
+from nas_exp.storage.seals import read_json, write_json
+from nas_exp.storage.summary import (
+    ERROR,
+    RERUN,
+    RESULT_FILES,
+    STARTED,
+    SUMMARY,
+    State,
+    Summary,
+    all_keys,
+    read_summary,
+    state,
+)
 
 log = logging.getLogger(__name__)
 
-SUMMARY, ERROR, RESULTS, JOBS = "summary.json", "error.txt", "results.csv", "jobs.json"
-STARTED = Path(".hydra/config.yaml")
-"""What Hydra writes into a job's folder when the job starts."""
-
-RESULT_FILES = ("runs.csv", "trajectory.parquet")
-"""What a search leaves beside its summary and is read again."""
+RESULTS, JOBS = "results.csv", "jobs.json"
 
 _PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment", "rerun", "dry_run"}
 """Keys that say where and how, not what the job is; they name no folder unless they are swept."""
 _LONGEST = 180  # file systems allow 255 bytes a name
-
-
-class State(enum.StrEnum):
-    """What an earlier run of a sweep has left of a job."""
-
-    DONE = "done"
-    """A whole result, of the same configuration."""
-    OTHER = "other"
-    """A whole result, of another configuration."""
-    FAILED = "failed"
-    """An error."""
-    LEFT = "left"
-    """Nothing of use."""
-
-
-_RERUN = {"missing": (State.OTHER, State.FAILED, State.LEFT), "failed": (State.FAILED,), "all": tuple(State)}
 
 
 class JobsFailedError(Exception):
@@ -144,43 +134,35 @@ def _folder(overrides: Sequence[str], swept: set[str]) -> str:
     return name if name == full else f"{name}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
 
-def state(folder: Path, config_hash: str) -> State:
-    """Return what an earlier run has left in a job's folder."""
-    summary = read_summary(folder)
-    if summary is not None:
-        return State.DONE if summary.get("config_hash") == config_hash else State.OTHER
-    return State.FAILED if (folder / ERROR).exists() else State.LEFT
-
-
 def to_run(states: Mapping[Job, State], rerun: str) -> list[Job]:
-    """Return the jobs that `rerun`, one of `config.RERUN`, means."""
-    return [job for job, found in states.items() if found in _RERUN[rerun]]
+    """Return the jobs that `rerun`, one of `RERUN`, means."""
+    return [job for job, found in states.items() if found in RERUN[rerun]]
 
 
 def open_sweep(
     sweep: Path, hashes: Mapping[Job, str], states: Mapping[Job, State], skipped: Mapping[Job, str], rerun: str
 ) -> list[Job]:
-    """Begin a sweep: write ``jobs.json``, which names its jobs, tell which were left out, and return those to run.
+    """Begin a sweep: write ``jobs.json``, which lists its jobs, log which are left out, and return those to run.
 
-    What is there of the jobs to run is removed, so that none of it counts as a result; a damaged result is kept under
-    another name. What a process works on that an earlier run of the sweep has left behind is not touched.
+    The earlier results and errors of the jobs to run are removed; damaged results are renamed. The folder of a job on
+    which a process of an earlier run still works is left as it is.
 
     Args:
         sweep: its folder, whose lock the caller holds.
         hashes: its jobs, with the hash of their configuration.
-        states: what there was of each.
+        states: what an earlier run has left of each.
         skipped: jobs that cannot be run, with the reason.
-        rerun: one of `config.RERUN`.
+        rerun: one of `RERUN`.
     """
     run = to_run(states, rerun)
     replaced = [job for job in run if _clear(sweep / job.folder, hashes[job], states[job])]
     if replaced:
         log.warning("%d earlier results are replaced, as that of %s", len(replaced), sweep / replaced[0].folder)
-    told = {
+    listed = {
         "jobs": [{**dataclasses.asdict(job), "config_hash": hash_} for job, hash_ in hashes.items()],
         "skipped": [{**dataclasses.asdict(job), "reason": reason} for job, reason in skipped.items()],
     }
-    write_json(sweep / JOBS, sealed(told))
+    write_json(sweep / JOBS, listed)
     if len(run) < len(hashes):
         log.info("%d of %d jobs are not run again", len(hashes) - len(run), len(hashes))
     for reason in dict.fromkeys(skipped.values()):
@@ -192,29 +174,49 @@ def open_sweep(
 
 
 def _clear(folder: Path, config_hash: str, before: State) -> bool:
-    """Remove what is there of a job that is to be run; return whether that was a whole result.
+    """Remove what an earlier run has left of a job that is to be run; return whether that was a whole result.
 
-    Unless a process works there, or has just got the job done.
+    Nothing is removed if a process works there, or has just finished the job.
     """
     if not folder.exists():
         return False
     try:
-        with alone(folder):
+        with lock(folder, wait=False):
             now = state(folder, config_hash)
             if now is State.DONE and before is not State.DONE:
                 return False
             if now not in (State.DONE, State.OTHER) and (folder / SUMMARY).exists():
-                aside = folder / f"{SUMMARY}.damaged"
                 for result in (SUMMARY, *RESULT_FILES):
                     with contextlib.suppress(FileNotFoundError):
                         (folder / result).replace(folder / f"{result}.damaged")
-                log.warning("%s: it or what it sums up was damaged; the job is run again", aside)
+                log.warning("%s.damaged: it or what it sums up was damaged; the job is run again", folder / SUMMARY)
             for name in (SUMMARY, ERROR, STARTED):
                 (folder / name).unlink(missing_ok=True)
     except InputError as busy:
         log.warning("%s", busy)
         return False
     return now in (State.DONE, State.OTHER)
+
+
+def listed_jobs(sweep: Path) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Read ``jobs.json``.
+
+    Returns:
+        By folder, the hashes of the jobs' configurations, None if unknown, and the reasons why others were left out.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: it is damaged.
+    """
+    try:
+        listed = read_json(sweep / JOBS)
+        jobs = {job["folder"]: job.get("config_hash") for job in listed["jobs"]}
+        return jobs, {job["folder"]: job["reason"] for job in listed["skipped"]}
+    except (DamagedError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{sweep / JOBS}: not the list of a sweep's jobs ({in_one_line(error)}); "
+            "run the sweep again, which writes it anew and keeps the results"
+        ) from None
 
 
 def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list[Job]]:
@@ -246,28 +248,3 @@ def write_results(sweep: Path, finished: Sequence[Summary]) -> None:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(finished)
-
-
-def read_summary(folder: Path) -> Summary | None:
-    """Return what a job left as its summary; None if there is none, or none that is whole."""
-    try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    if not isinstance(summary, dict) or not is_whole(summary, result_files(folder)):
-        return None
-    return {key: value for key, value in summary.items() if key != SEAL}
-
-
-def result_files(folder: Path) -> list[Path]:
-    """Return the files of a job that its summary vouches for with its seal."""
-    return [folder / name for name in (*RESULT_FILES, STARTED, STARTED.with_name("hydra.yaml"))]
-
-
-def reason(folder: Path) -> str | None:
-    """Return the last line of what a failed job left as its error; None if it left nothing."""
-    try:
-        lines = (folder / ERROR).read_text(encoding="utf-8").strip().splitlines()
-    except FileNotFoundError:
-        return None
-    return lines[-1] if lines else None

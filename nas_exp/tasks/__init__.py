@@ -8,14 +8,11 @@ the key under `paths` of the folder that it fills.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nas_exp.config.check import Config
-
-Summary = dict[str, str | int | float | None]
-"""Flat, JSON-ready; None where there is nothing to say."""
 
 
 def expected_seconds(config: "Config") -> float | None:
@@ -37,8 +34,3 @@ def lacking(config: "Config") -> str | None:
 def store_of(function: Callable[..., object]) -> str | None:
     """Return the key under `paths` of the folder that a task fills; None if it fills none."""
     return getattr(sys.modules[function.__module__], "STORE", None)
-
-
-def all_keys(rows: Sequence[Mapping[str, object]]) -> list[str]:
-    """Return the keys of all rows in a common order: that of the longest row, then what it lacks."""
-    return list(dict.fromkeys(key for row in sorted(rows, key=len, reverse=True) for key in row))

@@ -14,7 +14,7 @@ from nas_exp.errors import InputError
 from nas_exp.scoring.plan import ImagesMissingError
 from nas_exp.scoring.scorer import known_scores
 from nas_exp.scoring.table import Scores
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 
 K = 100
 """How many of the best-scored nDCG and precision look at."""

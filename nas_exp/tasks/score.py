@@ -17,7 +17,7 @@ from nas_exp.scoring.filling import LiveTable
 from nas_exp.scoring.plan import forecast, plan_all
 from nas_exp.scoring.table import ScoreTable
 from nas_exp.spaces.topology import SIZE
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 from nas_exp.terminal import duration, progress
 
 log = logging.getLogger(__name__)
