@@ -1,11 +1,15 @@
 """What a job leaves in its folder: a summary that vouches for its result, or its error."""
 
+import contextlib
 import enum
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.seals import read_json, write_json
+
+log = logging.getLogger(__name__)
 
 Summary = dict[str, str | int | float | None]
 """Flat, JSON-ready; None where a value is unknown."""
@@ -67,6 +71,25 @@ def read_summary(folder: Path) -> Summary | None:
         return read_whole_summary(folder)
     except (FileNotFoundError, DamagedError):
         return None
+
+
+def remove(folder: Path, found: State) -> None:
+    """Remove what an earlier run has left of a job; a damaged result is renamed.
+
+    Args:
+        folder: the job's folder, whose lock the caller holds.
+        found: what `state` says of it.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    if found not in (State.DONE, State.OTHER) and (folder / SUMMARY).exists():
+        for name in (SUMMARY, *RESULT_FILES):
+            with contextlib.suppress(FileNotFoundError):
+                (folder / name).replace(folder / f"{name}.damaged")
+        log.warning("%s.damaged: it or what it sums up was damaged; the job is run again", folder / SUMMARY)
+    for file in (SUMMARY, ERROR, STARTED):
+        (folder / file).unlink(missing_ok=True)
 
 
 def _sealed_files(folder: Path) -> list[Path]:

@@ -1,6 +1,5 @@
 """A sweep's jobs: which there are, which are run, and one table over those that finished."""
 
-import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -18,25 +17,14 @@ from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.files import replacing
 from nas_exp.storage.locks import lock
 from nas_exp.storage.seals import read_json, write_json
-from nas_exp.storage.summary import (
-    ERROR,
-    RERUN,
-    RESULT_FILES,
-    STARTED,
-    SUMMARY,
-    State,
-    Summary,
-    all_keys,
-    read_summary,
-    state,
-)
+from nas_exp.storage.summary import RERUN, State, Summary, all_keys, read_summary, remove, state
 
 log = logging.getLogger(__name__)
 
 RESULTS, JOBS = "results.csv", "jobs.json"
 
 _PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment", "rerun", "dry_run"}
-"""Keys that say where and how, not what the job is; they name no folder unless they are swept."""
+"""Keys of where and how a job runs; they are part of a folder's name only if they are swept."""
 _LONGEST = 180  # file systems allow 255 bytes a name
 
 
@@ -53,13 +41,14 @@ class Job:
 
 
 def combine(grid: Sequence[Sequence[str]], together: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[list[str]]:
-    """Combine the whole grid with sets of values.
+    """Combine every combination of a grid with sets of values.
+
+    A key that the grid has overrides the sets: of each list only the sets with the same value of the key are used. If
+    no set has that value, all are, without the key and, if the key is a group, without the keys of that group.
 
     Args:
         grid: the overrides of each combination, as ``key=value``.
-        together: lists of sets of values by key; every set of a list is combined with every set of the others. What
-            the grid says of a key counts more: only the sets that say the same are taken, or, where none does, all of
-            the list's without that key and, where it is a group, without the keys of what they chose from it.
+        together: lists of sets of values by key; every set of a list is combined with every set of the other lists.
     """
     return [
         [*combination, *itertools.chain(*chosen)]
@@ -69,7 +58,7 @@ def combine(grid: Sequence[Sequence[str]], together: Mapping[str, Sequence[Mappi
 
 
 def _chosen(sets: Sequence[Mapping[str, Any]], combination: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of each set that goes with a combination of the grid."""
+    """Return the overrides of each set that a combination of the grid is combined with."""
     given = dict(override.split("=", 1) for override in combination)
     for key, value in given.items():
         sets = [values for values in sets if key in values and _as_typed(values[key]) == value] or sets
@@ -87,20 +76,20 @@ def _chosen(sets: Sequence[Mapping[str, Any]], combination: Sequence[str]) -> li
 
 
 def _as_typed(value: Any) -> str:
-    """Return a value of a YAML file as the command line has it."""
+    """Return a value of a YAML file as it is written on the command line."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return str(value)
 
 
 def plan(combinations: Sequence[Sequence[str]]) -> list[Job]:
-    """Return the different jobs of a sweep, each with a folder that is named by its overrides.
+    """Return the jobs of a sweep, each once, with folders that are named by their overrides.
 
     Args:
-        combinations: the overrides of each job, as ``key=value``. Repetitions are dropped.
+        combinations: the overrides of each job, as ``key=value``.
 
     Raises:
-        InputError: there are no jobs, or something is swept that all jobs share.
+        InputError: there are no jobs, or a key is swept that must be the same for all jobs.
     """
     distinct = list(dict.fromkeys(tuple(combination) for combination in combinations))
     if not distinct:
@@ -130,12 +119,12 @@ def _folder(overrides: Sequence[str], swept: set[str]) -> str:
             named.append(override)
     full = ",".join(named) or "job"
     name = re.sub(r"[^\w.,=+@~-]+", "_", full)[:_LONGEST]
-    # cut short or rewritten, two names could fall together
+    # two names that are cut short or rewritten could become the same
     return name if name == full else f"{name}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
 
 def to_run(states: Mapping[Job, State], rerun: str) -> list[Job]:
-    """Return the jobs that `rerun`, one of `RERUN`, means."""
+    """Return the jobs that are run, as chosen by `rerun`, one of `RERUN`."""
     return [job for job, found in states.items() if found in RERUN[rerun]]
 
 
@@ -185,13 +174,7 @@ def _clear(folder: Path, config_hash: str, before: State) -> bool:
             now = state(folder, config_hash)
             if now is State.DONE and before is not State.DONE:
                 return False
-            if now not in (State.DONE, State.OTHER) and (folder / SUMMARY).exists():
-                for result in (SUMMARY, *RESULT_FILES):
-                    with contextlib.suppress(FileNotFoundError):
-                        (folder / result).replace(folder / f"{result}.damaged")
-                log.warning("%s.damaged: it or what it sums up was damaged; the job is run again", folder / SUMMARY)
-            for name in (SUMMARY, ERROR, STARTED):
-                (folder / name).unlink(missing_ok=True)
+            remove(folder, now)
     except InputError as busy:
         log.warning("%s", busy)
         return False
@@ -224,7 +207,7 @@ def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list
 
     Args:
         sweep: the folder of the sweep.
-        hashes: its jobs, with the hash of their configuration; results of others do not count.
+        hashes: its jobs, with the hash of their configuration; a result of another configuration does not count.
     """
     finished: list[Summary] = []
     failed: list[Job] = []
