@@ -1,48 +1,69 @@
-"""Hydra looks for sweepers here and nowhere else. The rest of sweeping is in nas_exp/sweeps.py."""
+"""The sweeper, where Hydra looks for plugins. Everything else about sweeps is in nas_exp/sweeps/.
 
+Hydra imports this module whenever it starts, so all that takes time to import is imported in functions.
+"""
+
+import itertools
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
+from nas_exp.errors import InputError
+
 if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
     from hydra.core.utils import JobReturn
+    from hydra.types import HydraContext, TaskFunction
+    from omegaconf import DictConfig
 
     from nas_exp.config.types import Config
-    from nas_exp.sweeps.jobs import Job, State
+    from nas_exp.storage.summary import State
+    from nas_exp.sweeps.jobs import Job
 
 
-class GridSweeper(BasicSweeper):
-    """The grid of all swept values: each combination once, checked before anything runs, all counted at the end."""
+class GridSweeper(Sweeper):
+    """The grid of all swept values: each combination runs once, all are checked before any runs."""
 
     def __init__(
         self,
-        params: dict[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
         together: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
         skip_unavailable: bool = False,
         max_batch_size: int | None = None,
     ) -> None:
-        super().__init__(max_batch_size=max_batch_size, params=params)
+        self.params = params or {}
         self.together = together or {}
         self.skip_unavailable = skip_unavailable
+        self.max_batch_size = max_batch_size
+
+    def setup(self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig") -> None:
+        """Take over what Hydra hands to a sweeper."""
+        self.hydra_context = hydra_context
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the jobs that are to be run; whatever becomes of them, close with one table over all that finished.
+        """Run the jobs that are to be run and close with one table over all that finished, even if others failed.
 
         Raises:
             JobsFailedError: not all of them finished.
             InputError: a combination is wrong; nothing was run.
         """
-        from nas_exp.storage.files import replacing
-        from nas_exp.storage.locks import alone
+        from nas_exp.storage.files import write_text
+        from nas_exp.storage.locks import lock
         from nas_exp.sweeps.closing import close, list_jobs
         from nas_exp.sweeps.jobs import open_sweep, to_run
         from nas_exp.sweeps.launch import run_jobs
+        from nas_exp.tasks import expected_seconds
 
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
@@ -50,18 +71,18 @@ class GridSweeper(BasicSweeper):
         hashes = {job: config.hash for job, config in configs.items()}
         if self.config.dry_run:
             states = self._states(hashes)
-            list_jobs(folder, configs, states, to_run(states, self.config.rerun))
+            run = to_run(states, self.config.rerun)
+            list_jobs(folder, states, run, lambda job: expected_seconds(configs[job]))
             return
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder):
-            with replacing(folder / "multirun.yaml") as temporary:
-                OmegaConf.save(self.config, temporary)
+        with lock(folder, wait=False):
+            write_text(folder / "multirun.yaml", OmegaConf.to_yaml(self.config))
             run = open_sweep(folder, hashes, self._states(hashes), skipped, self.config.rerun)
             cause = run_jobs(folder, run, self._launch, at_most=self.max_batch_size)
             close(folder, hashes, cause, again=_again(folder))
 
     def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":
-        """Return all jobs, checked, and those that lack what they need, each with the reason."""
+        """Return the checked configurations of the jobs, and the jobs that are left out with the reason."""
         from nas_exp.config.check import check
         from nas_exp.sweeps.jobs import combine, plan
         from nas_exp.tasks import lacking
@@ -70,16 +91,16 @@ class GridSweeper(BasicSweeper):
         assert self.config is not None
         _check_sets(self.together)
         loader = self.hydra_context.config_loader
-        overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
-        (grid,) = BasicSweeper.split_arguments(overrides, None)
-        jobs = plan(combine(grid, self.together))
+        swept = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
+        overrides = OverridesParser.create(config_loader=loader).parse_overrides(swept)
+        jobs = plan(combine(_grid(overrides), self.together))
         configs = {job: check(loader.load_sweep_config(self.config, self._overrides(job))) for job in jobs}
         reasons = {job: lacking(config) for job, config in configs.items()} if self.skip_unavailable else {}
         skipped = {job: reason for job, reason in reasons.items() if reason is not None}
         return {job: config for job, config in configs.items() if job not in skipped}, skipped
 
     def _states(self, hashes: "Mapping[Job, str]") -> "dict[Job, State]":
-        from nas_exp.sweeps.jobs import state
+        from nas_exp.storage.summary import state
 
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
@@ -87,7 +108,7 @@ class GridSweeper(BasicSweeper):
 
     def _overrides(self, job: "Job") -> list[str]:
         assert self.config is not None
-        # Told here, once: the time in the sweep's name, and the folder that a relative path starts from
+        # Resolved here, once: the time in the sweep's name, and the folder that a relative path starts from
         folder = str(Path(self.config.hydra.sweep.dir).absolute())
         return [*job.overrides, f"hydra.sweep.dir={_quoted(folder)}", f"hydra.sweep.subdir={_quoted(job.folder)}"]
 
@@ -96,9 +117,22 @@ class GridSweeper(BasicSweeper):
         return self.launcher.launch([self._overrides(job) for job in jobs], initial_job_idx=0)
 
 
-def _check_sets(together: object) -> None:
-    from nas_exp.errors import InputError
+def _grid(overrides: "Sequence[Override]") -> list[list[str]]:
+    """Return all combinations of the values of each key, as ``key=value``; a key's last override counts."""
+    choices: dict[str, list[str]] = {}
+    for override in overrides:
+        key = override.get_key_element()
+        if override.is_discrete_sweep():
+            values = [str(value) for value in override.sweep_string_iterator()]
+        elif override.is_sweep_override():
+            raise InputError(f"{override.input_line}: cannot sweep an interval; expected a list, choice() or range()")
+        else:
+            values = [override.get_value_element_as_str()]
+        choices[key] = [f"{key}={value}" for value in values]
+    return [list(combination) for combination in itertools.product(*choices.values())]
 
+
+def _check_sets(together: object) -> None:
     if not isinstance(together, Mapping) or not all(
         isinstance(sets, Sequence) and all(isinstance(values, Mapping) for values in sets) for sets in together.values()
     ):

@@ -20,14 +20,13 @@ from nas_exp.config.check import check
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
 from nas_exp.config.members import with_members
 from nas_exp.config.schema import register_schema
-from nas_exp.config.types import RERUN, Config
-from nas_exp.errors import InputError, about_file, is_about_files, raised_in
-from nas_exp.report.table import print_table
-from nas_exp.storage.files import replacing, write_json
-from nas_exp.storage.locks import in_turn
-from nas_exp.storage.seals import sealed
-from nas_exp.sweeps.jobs import ERROR, STARTED, SUMMARY, JobsFailedError, State, result_files, state
-from nas_exp.tasks import Summary
+from nas_exp.config.types import Config
+from nas_exp.errors import InputError, describe, is_about_files, raised_in
+from nas_exp.storage.files import write_text
+from nas_exp.storage.locks import lock
+from nas_exp.storage.summary import ERROR, STARTED, State, Summary, state, write_summary
+from nas_exp.sweeps.jobs import JobsFailedError
+from nas_exp.terminal import print_table
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +51,14 @@ def run_job(node: DictConfig) -> None:
     folder = Path(hydra_config.runtime.output_dir)
     if hydra_config.mode != RunMode.RUN:
         os.chdir(hydra_config.runtime.cwd)  # where the sweep was started from; a cluster's workers start elsewhere
-        with in_turn(folder):
+        with lock(folder, wait=True):
             config = _checked(node, folder)
             if state(folder, config.hash) is not State.DONE:
                 _run_task(config, folder)
         return
     try:
         config = _checked(node, folder)
-        if config.dry_run or config.rerun != RERUN[0]:
+        if config.dry_run or config.rerun != "missing":
             key, value = ("dry_run", "true") if config.dry_run else ("rerun", config.rerun)
             raise InputError(f"{key}={value}: is about the jobs of a sweep; expected -m")
     except InputError as error:
@@ -105,7 +104,7 @@ def run_program(main: Callable[[], None]) -> int:
         # a log file that cannot be opened is told as a ValueError
         cause = error.__cause__ if isinstance(error, ValueError) else error
         if cause is not None and is_about_files(cause):
-            _complain(about_file(cause, _results_folder(cause)))
+            _complain(describe(cause, _results_folder(cause)))
         elif is_about_arguments(error):
             _complain(one_line(error))
         else:
@@ -124,8 +123,7 @@ def _checked(node: DictConfig, folder: Path) -> Config:
     whole = with_members(node)
     config = check(whole)
     if whole is not node:
-        with replacing(folder / STARTED) as temporary:
-            temporary.write_text(OmegaConf.to_yaml(whole), encoding="utf-8")
+        write_text(folder / STARTED, OmegaConf.to_yaml(whole))
     return config
 
 
@@ -142,7 +140,7 @@ def _run_task(config: Config, folder: Path) -> Summary:
             "config_hash": config.hash,
             "version": nas_exp.__version__,
         }
-        write_json(folder / SUMMARY, sealed(summary, result_files(folder)))
+        write_summary(folder, summary)
     except (Exception, SystemExit) as error:
         told: Exception
         if isinstance(error, SystemExit):
@@ -150,7 +148,7 @@ def _run_task(config: Config, folder: Path) -> Summary:
                 raise
             told = RuntimeError(f"the job has called sys.exit({error.code!r})")
         elif is_about_files(error):
-            told = InputError(about_file(error))
+            told = InputError(describe(error))
         else:
             told = error
         _leave_note(folder / ERROR, f"{told}\n" if isinstance(told, InputError) else traceback.format_exc())
@@ -163,10 +161,9 @@ def _run_task(config: Config, folder: Path) -> Summary:
 
 def _leave_note(path: Path, text: str) -> None:
     try:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:  # the error that the note is about is told all the same
-        log.warning("%s", about_file(error))
+        log.warning("%s", describe(error))
 
 
 def _refuse(error: InputError) -> NoReturn:

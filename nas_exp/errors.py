@@ -1,4 +1,4 @@
-"""The one error that a user's input can cause, and other errors told in one line."""
+"""The error that bad input causes, and any error in one line."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ _OF_THE_DISK = {
     errno.EROFS: "the file system is read-only; make it writable or choose another folder "
     "(NAS_EXP_DATA or paths.data for tables, hydra.run.dir or hydra.sweep.dir for results)",
 }
-"""What is wrong with a disk, and nothing that the program does: by number."""
+"""What is wrong with a disk and what to do, by error number."""
 
 
 class InputError(Exception):
@@ -27,16 +27,22 @@ def in_one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def in_one_line_with_type(error: BaseException) -> str:
-    """Return the type and the message of any exception in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def describe(error: BaseException, place: str | os.PathLike[str] = "a temporary file") -> str:
+    """Return any exception in one line.
 
+    An error about a file or disk names the file and, where that is known, what to do; bad input keeps its own words;
+    any other error begins with its type.
 
-def in_short(error: BaseException) -> str:
-    """Return any exception in one line: in its own words if it is about input or a file, otherwise with its type."""
+    Args:
+        error: the exception.
+        place: the file or folder, for an error about a disk that names none.
+    """
     if is_about_files(error):
-        return about_file(error)
-    return str(error) if isinstance(error, InputError) else in_one_line_with_type(error)
+        wrong = _OF_THE_DISK.get(error.errno or 0) or error.strerror or in_one_line(error)
+        return f"{os.fspath(place) if error.filename is None else error.filename}: {wrong}"
+    if isinstance(error, InputError):
+        return str(error)
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def raised_in(error: BaseException) -> str:
@@ -47,21 +53,10 @@ def raised_in(error: BaseException) -> str:
 
 
 def is_about_files(error: BaseException) -> TypeGuard[OSError]:
-    """Whether an exception is about a file or folder that the user has named, or about the disk that it is on."""
+    """Whether an exception names a file or folder, or is about a disk."""
     return isinstance(error, OSError) and (error.filename is not None or is_about_disk(error))
 
 
 def is_about_disk(error: BaseException) -> TypeGuard[OSError]:
-    """Whether the disk is what is wrong: it is full or read-only, for whatever is written to it."""
+    """Whether the cause is a full or read-only disk."""
     return isinstance(error, OSError) and error.errno in _OF_THE_DISK
-
-
-def about_file(error: OSError, place: str | os.PathLike[str] = "a temporary file") -> str:
-    """Return one line that names the file or folder, what is wrong with it and, where that is known, what to do.
-
-    Args:
-        error: what happened.
-        place: where, if the error does not say so.
-    """
-    wrong = _OF_THE_DISK.get(error.errno or 0) or error.strerror or in_one_line(error)
-    return f"{os.fspath(place) if error.filename is None else error.filename}: {wrong}"

@@ -1,13 +1,19 @@
-"""Progress of long work on stderr: a bar on a terminal, sparse log lines anywhere else."""
+"""The terminal: progress of long work, and tables.
+
+Progress goes to stderr: a bar on a terminal, sparse log lines anywhere else. Tables go to stdout.
+"""
 
 import contextlib
 import datetime
 import logging
 import multiprocessing
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
+
+from nas_exp.storage.summary import Summary, all_keys
 
 LOG_EVERY_SECONDS = 10.0
 """Often enough to see that work goes on, rarely enough for the log of an overnight job."""
@@ -16,28 +22,28 @@ _logger = logging.getLogger(__name__)
 
 
 class Advance(Protocol):
-    """What is to be called when more units are done."""
+    """A function to call when more units are done."""
 
     def __call__(self, count: int, *, failed: int = 0) -> None:
         """Count `count` more units, `failed` of which have failed."""
 
 
 @contextlib.contextmanager
-def progress(description: str, total: int, unit: str, *, alone: bool = True) -> Iterator[Advance]:
+def progress(description: str, total: int, unit: str, *, bar: bool = True) -> Iterator[Advance]:
     """Show how far a piece of work is, at which rate, and how long it will still take.
 
     Args:
         description: what is being done.
         total: how many units there are to do; may be 0.
         unit: what is counted, in the plural.
-        alone: whether nothing else writes to the terminal meanwhile.
+        bar: whether it may be a bar: not if others write to the terminal meanwhile.
 
     Yields:
         `advance(n)`, to be called when `n` more units are done; see `Advance`.
     """
     # the jobs of a sweep share a terminal, and their bars would overwrite each other
-    alone = alone and multiprocessing.parent_process() is None
-    show = _bar if alone and sys.stderr.isatty() else _log
+    bar = bar and multiprocessing.parent_process() is None
+    show = _bar if bar and sys.stderr.isatty() else _log
     with show(description, total, unit) as advance:
         yield advance
 
@@ -110,3 +116,84 @@ def _rate(done: int, elapsed: float, unit: str) -> str:
 def duration(seconds: float) -> str:
     """Write seconds as hours, minutes and seconds."""
     return str(datetime.timedelta(seconds=round(seconds)))
+
+
+_HEADINGS = {
+    "val_acc": "val acc (%)",
+    "test_acc": "test acc (%)",
+    "best_arch_str": "best architecture",
+    "front_size": "networks in front",
+    "budget_seconds": "seconds allowed",
+    "worst_difference": "worst relative difference",
+    "worst_arch_index": "of arch_index",
+    "seconds_per_network": "seconds a network",
+}
+_STATISTIC = re.compile(r"(rho|tau|ndcg_100|regret)(_top)?_(test|val)_acc")
+_SYMBOLS = {"rho": "ρ", "tau": "τ", "ndcg_100": "nDCG"}
+_HIDDEN = re.compile(
+    r"task|job|config_hash|version|hypervolume_reference_cost|.*(_std|_low|_high|precision_100_(test|val)_acc)"
+)
+"""Columns that are shown in the cell of another, or only in the files."""
+_WIDE = ("best_arch_str", "table")
+"""Too wide for a column: below the table if it has one row, otherwise only in the files."""
+
+
+def print_table(summaries: Sequence[Summary], *, title: str) -> None:
+    """Print one row a summary to standard output: means and deviations in one cell, a dash for what is unknown.
+
+    Values that many rows have in common are printed once, below the table.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = [_cells(summary) for summary in summaries]
+    columns = all_keys(rows)
+    shared = [name for name in columns if len(rows) > 1 and len({row.get(name) for row in rows}) == 1]
+    below = [name for name in columns if name in shared or (name in _WIDE and len(rows) == 1)]
+    table = Table(header_style="bold")
+    shown = [name for name in columns if name not in below and name not in _WIDE]
+    for name in shown:
+        table.add_column(_heading(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(row.get(name, "-") for name in shown))
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:  # a pipe or a log file has no width
+        console = Console(highlight=False, width=160)
+    console.print(title, style="bold", markup=False, soft_wrap=True)
+    if shown:
+        console.print(table)
+    for name in below:
+        console.print(f"{_heading(name)}: {rows[0].get(name, '-')}", markup=False, soft_wrap=True)
+
+
+def _heading(name: str) -> str:
+    if name.endswith("_hypervolume"):
+        return name.replace("_", " ")
+    if (statistic := _STATISTIC.fullmatch(name)) is not None:
+        measure, top, accuracy = statistic.groups()
+        return f"{_SYMBOLS.get(measure, measure)} {accuracy}{' top' if top else ''}"
+    return _HEADINGS.get(name, name)
+
+
+def _cells(summary: Summary) -> dict[str, str]:
+    cells: dict[str, str] = {}
+    for key, value in summary.items():
+        if _HIDDEN.fullmatch(key):
+            continue
+        name = key.removesuffix("_mean")
+        text, deviation = _text(key, value), summary.get(f"{name}_std")
+        cells[name] = text if deviation is None else f"{text} ± {_text(key, deviation)}"
+    return cells
+
+
+def _text(key: str, value: str | float | None) -> str:
+    if value is None:
+        return "-"
+    if not isinstance(value, float):
+        return str(value)
+    if key == "seconds_per_network":  # from microseconds to hours
+        return f"{value:.3g}"
+    if key == "worst_difference":
+        return f"{value:.1e}"
+    digits = 3 if key.startswith(("rho", "tau", "ndcg")) or key.endswith("hypervolume_mean") else 2
+    return f"{value:.{digits}f}"

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from nas_exp.storage.parquet import read_columns, write_columns  # noqa: E402
-from nas_exp.sweeps.jobs import SUMMARY, Job, collect, read_summary  # noqa: E402
+from nas_exp.storage.summary import SUMMARY, read_summary  # noqa: E402
+from nas_exp.sweeps.jobs import Job, collect  # noqa: E402
 
 JOBS = 12
 FEW = 2

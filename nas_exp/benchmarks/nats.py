@@ -2,20 +2,18 @@
 
 import dataclasses
 import hashlib
-import json
-import logging
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas_exp.benchmarks import DATASETS, Benchmark, table
 from nas_exp.errors import InputError
 from nas_exp.spaces.space import Space
-from nas_exp.storage.files import check_writable, set_aside, write_json
+from nas_exp.storage.damage import DamagedError, read_or_set_aside
+from nas_exp.storage.files import check_writable
 from nas_exp.storage.parquet import read_table, write_table
-from nas_exp.storage.seals import is_whole, sealed
+from nas_exp.storage.seals import read_json, write_json
 from nas_exp.terminal import progress
 
 if TYPE_CHECKING:
@@ -23,13 +21,12 @@ if TYPE_CHECKING:
 
     from nas_exp.benchmarks.nats_archive import Archive
 
-log = logging.getLogger(__name__)
-
 CHUNK = 32
 """Architectures in a part: a few seconds of work, which is what a kill can cost each process."""
 
 _FINISHED = "archive.json"
 """What is left where a single file was imported whole."""
+_READ_AGAIN = "what it was made from is read again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,12 +65,11 @@ def load(dataset: str, *, space: Space, path: Path | None, store: Path) -> Bench
     file = import_folder(path, store) / f"{dataset}.parquet"
     command = f"`python run.py task=import benchmark=nats benchmark.path={path}`"
     try:
-        rows = _read_dataset(file)
+        rows = read_or_set_aside(file, _read_dataset, then="the archive is to be imported again")
     except FileNotFoundError:
         raise InputError(f"benchmark.path: {path} has not been imported; expected {command} to be run first") from None
-    except InputError as error:
-        told = set_aside(file, _read_dataset)
-        raise InputError(f"{error}{told or ''}; expected {command} to be run again") from None
+    if rows is None:
+        raise InputError(f"{file}: was damaged; expected {command} to be run again")
     return table.from_table(rows, file, dataset, space, name="nats")
 
 
@@ -128,46 +124,32 @@ def import_archive(path: Path, store: Path, space: Space, *, n_jobs: int) -> Imp
         raise InputError(f"{file}: has changed while it was read, as one of {len(lost)}; import the archive again")
     _write_tables(folder, rows.take([row for _, row in sorted(row_of_index.items())]))
     if path.is_file():
-        write_json(folder / _FINISHED, sealed({"stamp": _stamp(path), "architectures": len(stamps)}))
+        write_json(folder / _FINISHED, {"stamp": _stamp(path), "architectures": len(stamps)})
     seconds = time.perf_counter() - started
     return ImportReport(folder, len(missing), already, len(space) - len(stamps), seconds)
 
 
 def _count_of_finished_file(path: Path, folder: Path) -> int | None:
     """Return how many architectures were imported from a single file, if all were: opening it would take minutes."""
+    if not path.is_file():
+        return None
     try:
-        report = _read_finished(folder / _FINISHED)
-        if not path.is_file() or report["stamp"] != _stamp(path):
+        report = read_or_set_aside(folder / _FINISHED, _read_finished, then=_READ_AGAIN)
+        if report is None or report["stamp"] != _stamp(path):
             return None
+        for dataset in DATASETS:
+            if read_or_set_aside(folder / f"{dataset}.parquet", _read_dataset, then=_READ_AGAIN) is None:
+                return None
     except FileNotFoundError:
         return None
-    except InputError as error:
-        _tell_set_aside(folder / _FINISHED, error, _read_finished)
-        return None
-    for dataset in DATASETS:
-        try:
-            _read_dataset(folder / f"{dataset}.parquet")
-        except FileNotFoundError:
-            return None
-        except InputError as error:
-            _tell_set_aside(folder / f"{dataset}.parquet", error, _read_dataset)
-            return None
     return report["architectures"]
 
 
 def _read_finished(file: Path) -> dict[str, Any]:
-    try:
-        report = json.loads(file.read_text(encoding="utf-8"))
-        if report.keys() >= {"stamp", "architectures"} and is_whole(report):
-            return report
-    except (ValueError, AttributeError):
-        pass
-    raise InputError(f"{file}: not what an import has written")
-
-
-def _tell_set_aside(file: Path, error: InputError, check: Callable[[Path], object]) -> None:
-    if (told := set_aside(file, check)) is not None:
-        log.warning("%s%s; what it was made from is read again", error, told)
+    report = read_json(file)
+    if not report.keys() >= {"stamp", "architectures"}:
+        raise DamagedError(f"{file}: not what an import has written")
+    return report
 
 
 def _import(archive: "Archive", missing: list[int], folder: Path, n_jobs: int) -> None:
@@ -203,18 +185,18 @@ def _stamp(file: Path) -> str:
 def _imported(folder: Path, stamps: dict[int, str]) -> "tuple[pa.Table, dict[int, int]]":
     """Return all parts as one table, and the row of each architecture whose file is still the one that was read.
 
-    A part that is damaged is told, and set aside under another name, so that its architectures are read again.
+    A damaged part is set aside, so that its architectures are read again.
     """
     import pyarrow as pa
 
     tables = []
     for part in sorted((folder / "parts").glob("[0-9]*.parquet")):
         try:
-            tables.append(_read_part(part))
+            rows = read_or_set_aside(part, _read_part, then=_READ_AGAIN)
         except FileNotFoundError:
             continue  # another process has set it aside
-        except InputError as error:
-            _tell_set_aside(part, error, _read_part)
+        if rows is not None:
+            tables.append(rows)
     if not tables:
         return pa.table({}), {}
     rows = pa.concat_tables(tables)

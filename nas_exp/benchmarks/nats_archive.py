@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nas_exp.benchmarks import DATASETS
 from nas_exp.benchmarks.table import arch_indices
-from nas_exp.errors import InputError, in_one_line_with_type
+from nas_exp.errors import InputError, describe
 from nas_exp.spaces.space import Space
 from nas_exp.storage import pickles
 
@@ -117,7 +117,7 @@ def _read_architecture(api: "NATStopology", archive: Archive, index: int) -> dic
         columns = _columns(api, archive.schedules, index, results)
     except Exception as error:  # hostile content can make nats_bench raise anything
         raise InputError(
-            f"{source}: found no complete results of a NATS-Bench topology archive ({in_one_line_with_type(error)})"
+            f"{source}: found no complete results of a NATS-Bench topology archive ({describe(error)})"
         ) from None
     for column, value in columns.items():
         limit = 100.0 if "_acc_" in column else math.inf

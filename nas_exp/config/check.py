@@ -21,10 +21,11 @@ from nas_exp.config.hydra_errors import one_line
 from nas_exp.config.members import with_members
 from nas_exp.config.schema import ConfigNode, DatasetNode
 from nas_exp.config.signatures import check_value, find, keywords
-from nas_exp.config.types import RERUN, Algo, BenchmarkCall, Call, Config, Metric, RuleName
+from nas_exp.config.types import Algo, BenchmarkCall, Call, Config, Metric, RuleName
 from nas_exp.errors import InputError
 from nas_exp.spaces.space import Images, Space
 from nas_exp.storage.seals import digest
+from nas_exp.storage.summary import RERUN
 
 log = logging.getLogger(__name__)
 

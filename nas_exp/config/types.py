@@ -147,6 +147,3 @@ class Config:
     def of_computed(self) -> "list[Config]":
         """Return a configuration for each metric whose scores are to be there: the members', or this one."""
         return [part for member in self.of_members() for part in member.of_computed()] or [self]
-
-
-RERUN = ("missing", "failed", "all")

@@ -4,7 +4,6 @@ import abc
 import csv
 import dataclasses
 import functools
-import json
 import logging
 import math
 import shlex
@@ -26,9 +25,8 @@ from nas_exp.report.trajectory import held
 from nas_exp.scoring.source import source_of
 from nas_exp.scoring.table import Scores
 from nas_exp.storage.parquet import read_columns
-from nas_exp.storage.seals import is_whole
-from nas_exp.sweeps.jobs import JOBS, SUMMARY, read_summary, reason, result_files
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import SUMMARY, Summary, read_error, read_summary, read_whole_summary
+from nas_exp.sweeps.jobs import listed_jobs
 
 log = logging.getLogger(__name__)
 
@@ -220,32 +218,22 @@ def _read(folder: Path, what: str, read_job: Callable[[Path, str | None], Job]) 
 def _planned(folder: Path) -> tuple[dict[str, str | None], dict[str, str]]:
     """Return the folders of all jobs with the hashes of their configurations, and why others were left out."""
     try:
-        told = json.loads((folder / JOBS).read_text(encoding="utf-8"))
-        if not is_whole(told):
-            raise ValueError("not what the sweep has written")
-        jobs = {job["folder"]: job.get("config_hash") for job in told["jobs"]}
-        return jobs, {job["folder"]: job["reason"] for job in told["skipped"]}
+        return listed_jobs(folder)
     except FileNotFoundError:
         return dict.fromkeys(sorted(path.parent.name for path in folder.glob(f"*/{SUMMARY}"))), {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{folder / JOBS}: not the list of a sweep's jobs ({in_one_line(error)}); "
-            "run the sweep again, which writes it anew and keeps the results"
-        ) from None
 
 
 def _read_search(folder: Path, config_hash: str | None) -> FinishedJob:
     """Read what a search has left; `config_hash` is that of the sweep's configuration, None if it is not known."""
     file = folder / SUMMARY
     try:
-        summary = _read_summary(file, "search", config_hash)
+        summary = _read_summary(folder, "search", config_hash)
         file = folder / "runs.csv"
         with open(file, newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
         runs = {column: np.array([float(row[column] or "nan") for row in rows]) for column in _RUN_COLUMNS}
         if len(rows) != summary["runs"]:
             raise InputError(f"{file}: found {len(rows)} runs; expected {summary['runs']}")
-        _check_seal(folder, summary)
         config, _ = _read_config(folder / ".hydra")
     except (FileNotFoundError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise _unreadable(folder, file, error) from None
@@ -256,35 +244,28 @@ def _read_ranking(folder: Path, config_hash: str | None) -> RankingJob:
     """Read what a job of task=correlate has left; `config_hash` as in `_read_search`."""
     file = folder / SUMMARY
     try:
-        summary = _read_summary(file, "correlate", config_hash)
+        summary = _read_summary(folder, "correlate", config_hash)
         if "seconds_per_network" not in summary:
             raise InputError(f"{file}: of an older nas-exp, without intervals; run the sweep again with rerun=all")
-        _check_seal(folder, summary)
         config, overrides = _read_config(folder / ".hydra")
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, file, error) from None
     return RankingJob(folder, config, summary, overrides)
 
 
-def _read_summary(file: Path, task: str, config_hash: str | None) -> Summary:
-    summary = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(summary, dict) or summary.get("task") != task:
+def _read_summary(folder: Path, task: str, config_hash: str | None) -> Summary:
+    file, summary = folder / SUMMARY, read_whole_summary(folder)
+    if summary.get("task") != task:
         raise InputError(f"{file}: not the summary of a {'search' if task == 'search' else f'job of task={task}'}")
     if config_hash is not None and summary.get("config_hash") != config_hash:
         raise InputError(f"{file}: a result of other parameters; not run with the sweep's")
     return summary
 
 
-def _check_seal(folder: Path, summary: Summary) -> None:
-    if not is_whole(summary, result_files(folder)):
-        names = ", ".join(str(path.relative_to(folder)) for path in result_files(folder))
-        raise InputError(f"{folder}: {SUMMARY}, {names}: one of them is not what the job has written")
-
-
 def _unreadable(folder: Path, file: Path, error: Exception) -> InputError:
     """Return why a job counts as missing: its own error, a file that is not there, or one that is damaged."""
     if isinstance(error, FileNotFoundError):
-        return InputError(reason(folder) or f"{error.filename}: missing")
+        return InputError(read_error(folder) or f"{error.filename}: missing")
     return InputError(f"{file}: cut short or damaged ({in_one_line(error)})")
 
 

@@ -7,9 +7,7 @@ their content, so writing one twice or merging many loses nothing. A table holds
 space is.
 """
 
-import hashlib
 import json
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +20,15 @@ from nas_exp import __version__
 from nas_exp.arrays import BoolArray, FloatArray, IntArray
 from nas_exp.errors import InputError
 from nas_exp.scoring.recipe import Recipe
-from nas_exp.storage.files import set_aside, write_json
+from nas_exp.storage.damage import DamagedError, read_or_set_aside
 from nas_exp.storage.parquet import read_columns, write_columns
-from nas_exp.storage.seals import digest
-
-log = logging.getLogger(__name__)
+from nas_exp.storage.seals import digest, write_json
 
 SHIPPED = Path(__file__).parents[1] / "shipped_scores"
 """Tables that come with the package, laid out as a user's own."""
+
+_NAMED_BY = ("arch_index", "score")
+"""The columns whose digest is in the name of a part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +123,8 @@ class ScoreTable:
         Raises:
             OSError: the folder cannot be written to.
         """
-        write_json(self.folder / "_table.json", {**self.identity, "made_by": f"nas-exp {__version__}"})
+        description = {**self.identity, "made_by": f"nas-exp {__version__}"}
+        write_json(self.folder / "_table.json", description, seal=False)
 
     def add(self, rows: Sequence[Row], *, instead_of: Path | None = None) -> Path:
         """Write rows as one more part, sorted by architecture, to a table that has been prepared; return the part.
@@ -173,10 +173,13 @@ class ScoreTable:
                 part.unlink(missing_ok=True)
 
     def _write(self, arch_index: IntArray, score: FloatArray, seconds: FloatArray) -> Path:
-        number = arch_index.astype(np.int32 if self.size <= 2**31 else np.int64)
-        path = self.folder / _part_name(number, score)
-        write_columns(path, {"arch_index": number, "score": score, "seconds": seconds.astype(np.float32)})
-        return path
+        columns = {
+            "arch_index": arch_index.astype(np.int32 if self.size <= 2**31 else np.int64),
+            "score": score,
+            "seconds": seconds.astype(np.float32),
+        }
+        name = f"part-{arch_index[0]:05d}-{arch_index[-1]:05d}.parquet"
+        return write_columns(self.folder / name, columns, named_by=_NAMED_BY)
 
     def _read(self, parts: Sequence[Path]) -> Scores:
         return self._read_and_list(parts)[0]
@@ -192,22 +195,19 @@ class ScoreTable:
         return Scores.first_of(list(read.values())), list(read)
 
     def _read_part(self, part: Path) -> Scores | None:
+        """Return the content of a part; None if it was damaged, and has another name now."""
+        if not part.is_relative_to(SHIPPED):
+            return read_or_set_aside(part, self._columns, then="its scores count as missing")
         try:
-            return self._columns(part, part.name)
-        except InputError as error:
-            if part.is_relative_to(SHIPPED):
-                raise InputError(f"{error}; install nas-exp again") from None
-            if (told := set_aside(part, lambda aside: self._columns(aside, part.name))) is not None:
-                log.warning("%s%s; its scores count as missing", error, told)
-            return None
+            return self._columns(part)
+        except DamagedError as error:
+            raise InputError(f"{error}; install nas-exp again") from None
 
-    def _columns(self, part: Path, name: str) -> Scores:
-        columns = read_columns(part, ("arch_index", "score", "seconds"))
+    def _columns(self, part: Path) -> Scores:
+        columns = read_columns(part, ("arch_index", "score", "seconds"), named_by=_NAMED_BY)
         arch_index = columns["arch_index"]
         if not len(arch_index) or not 0 <= arch_index.min() <= arch_index.max() < self.size:
-            raise InputError(f"{part}: found architectures that are not in the space")
-        if name != _part_name(arch_index, columns["score"]):
-            raise InputError(f"{part}: does not hold the scores that its name says")
+            raise DamagedError(f"{part}: found architectures that are not in the space")
         return Scores(
             arch_index.astype(np.int64), columns["score"].astype(np.float64), columns["seconds"].astype(np.float64)
         )
@@ -235,8 +235,3 @@ def shipped_identity(identity: Mapping[str, Any], *, but_for: Iterable[str] = ("
 
 def _parts(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
-
-
-def _part_name(arch_index: npt.NDArray[Any], score: FloatArray) -> str:
-    content = hashlib.sha256(arch_index.tobytes() + score.tobytes()).hexdigest()[:16]
-    return f"part-{arch_index[0]:05d}-{arch_index[-1]:05d}-{content}.parquet"

@@ -17,7 +17,7 @@ from nas_exp.search.run import Run
 from nas_exp.spaces.space import Space
 from nas_exp.storage.files import replacing
 from nas_exp.storage.parquet import write_columns
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 
 RUN_COLUMNS = ("run", "arch_index", "arch_str", "score", "val_acc", "test_acc", "seconds", "scored")
 FRONT_COLUMNS = ("run", "arch_index", "arch_str", "score", "cost", "val_acc", "test_acc")

@@ -1,14 +1,10 @@
 """Files appear whole or not at all."""
 
 import contextlib
-import json
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from nas_exp.errors import InputError
 
 
 @contextlib.contextmanager
@@ -40,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Write something into a folder, which is made if missing, and take it away again.
+    """Write a file into a folder, which is made if missing, and remove it.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -51,37 +47,11 @@ def check_writable(folder: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
-def set_aside(path: Path, check: Callable[[Path], object]) -> str | None:
-    """Give a damaged file another name in its folder, so that it can be made anew and nothing of it is lost.
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, atomically.
 
-    Args:
-        path: the file.
-        check: raises `InputError` if a file is damaged. It is asked once more: another process may have put a whole
-            file there since, which goes back to its place.
-
-    Returns:
-        How to go on after what is wrong: "; it is now …", or "" where the folder does not let us; None if another
-        process has seen to it.
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
     """
-    aside, number = path.with_name(f"damaged-{path.name}"), 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"damaged-{number}-{path.name}")
-    try:
-        path.rename(aside)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return ""
-    try:
-        check(aside)
-    except InputError:
-        return f"; it is now {aside.name}"
-    aside.rename(path)
-    return None
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` to `path` as indented JSON, atomically; NaN and infinities are refused (`ValueError`)."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")

@@ -23,38 +23,30 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems th
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock(folder: Path, *, wait: bool) -> Iterator[None]:
     """Hold a folder's lock for a block.
 
-    Raises:
-        InputError: another process holds it; the line names it.
-        OSError: the folder cannot be written to.
-    """
-    with _open(folder) as file:
-        if not _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            raise InputError(
-                f"{folder}: {_holder(file)} is working there; wait until it has ended, or choose another name"
-            )
-        _sign(file)
-        yield
-
-
-@contextmanager
-def in_turn(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock for a block, when whoever else holds it has ended.
+    Args:
+        folder: the folder, which exists.
+        wait: whether to wait for a process that holds it; the log names that process.
 
     Raises:
+        InputError: another process holds it, and we are not to wait; the line names that process.
         OSError: the folder cannot be written to.
     """
-    with _open(folder) as file:
+    with open(folder / _NAME, "ab+", buffering=0) as file:
         if not _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if not wait:
+                raise InputError(
+                    f"{folder}: {_holder(file)} is working there; wait until it has ended, or choose another name"
+                )
             log.info("%s is working in %s; waiting for it", _holder(file), folder)
             _lock(file, fcntl.LOCK_EX)
         _sign(file)
         yield
 
 
-def is_held(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """Whether a process holds the lock of a folder."""
     try:
         with open(folder / _NAME, "rb", buffering=0) as file:
@@ -63,12 +55,8 @@ def is_held(folder: Path) -> bool:
         return False
 
 
-def _open(folder: Path) -> FileIO:
-    return open(folder / _NAME, "ab+", buffering=0)
-
-
 def _lock(file: FileIO, operation: int) -> bool:
-    """Lock a file until it is closed; return whether that was possible without waiting longer than asked to."""
+    """Lock a file until it is closed; return False if another process holds it and `operation` does not wait."""
     try:
         fcntl.flock(file, operation)
     except BlockingIOError:
@@ -81,7 +69,7 @@ def _lock(file: FileIO, operation: int) -> bool:
 
 
 def _sign(file: FileIO) -> None:
-    with suppress(OSError):  # on a full disk the lock holds all the same, and only the others do not learn whose it is
+    with suppress(OSError):  # on a full disk the lock holds, but others do not learn whose it is
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
 

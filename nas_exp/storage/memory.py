@@ -1,4 +1,4 @@
-"""A limit on the memory that reading a file from the internet may take."""
+"""A limit on the memory that reading an untrusted file may take."""
 
 import contextlib
 import os
@@ -6,16 +6,16 @@ import threading
 from collections.abc import Iterator
 
 _FOR_ANY_FILE = 2**29
-_FOR_A_BYTE = 100  # compressed tenfold, and tenfold again as Python's objects
+_FOR_A_BYTE = 100  # compression makes a file ten times smaller, Python objects make its content ten times larger
 _ONE_AT_A_TIME = threading.RLock()
 
 
 @contextlib.contextmanager
 def limited_by(file_size: int) -> Iterator[None]:
-    """Let the block take what a file of so many bytes can need, half a gigabyte and 100 bytes for each of its own.
+    """Limit the memory that a block may allocate to half a gigabyte and 100 bytes for each byte of a file.
 
-    What asks for more raises `MemoryError`, at once and before the machine has suffered. The limit is that of the whole
-    process, on its address space. Only Linux has it; elsewhere the block runs unlimited.
+    An allocation beyond that raises `MemoryError`. The limit is on the address space of the whole process. It exists on
+    Linux only; elsewhere the block runs without.
     """
     try:
         with open("/proc/self/statm", encoding="ascii") as file:

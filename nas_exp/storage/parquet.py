@@ -1,7 +1,7 @@
-"""Columns in and out of Parquet files that say by themselves whether they are still what was written.
+"""Parquet files that say whether they are still what was written.
 
-Parquet has no checksums of its own, so a digest of every column goes into the file's metadata. pyarrow's conversions
-from and to NumPy import pandas, which takes longer than a search; these do not.
+pyarrow checks no checksums, so a digest of every column goes into the file's metadata. The name of a file may hold a
+digest as well. pyarrow's conversions from and to NumPy import pandas, which takes longer than a search; these do not.
 """
 
 import hashlib
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.errors import InputError, in_one_line
+from nas_exp.errors import in_one_line
+from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.files import replacing
 
 if TYPE_CHECKING:
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
 _DIGESTS = b"nas_exp.sha256"
 
 
-def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]], *, named_by: Sequence[str] = ()) -> Path:
     """Write one-dimensional numeric arrays of equal length as the columns of a file, atomically.
+
+    Args:
+        path: the file.
+        columns: the arrays, by name.
+        named_by: columns whose digest is added to the file's name, so that files of one name have the same content.
+
+    Returns:
+        The file: `path`, or with `named_by` ``<stem>-<16 hexadecimal digits>.parquet`` in the same folder.
 
     Raises:
         OSError: the file cannot be written.
@@ -37,7 +46,10 @@ def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]]) -> None:
         )
         for name, values in columns.items()
     }
+    if named_by:
+        path = path.with_stem(f"{path.stem}-{_digest_in_name(columns, named_by)}")
     write_table(path, pa.table(arrays))
+    return path
 
 
 def write_table(path: Path, table: "pa.Table") -> None:
@@ -55,21 +67,30 @@ def write_table(path: Path, table: "pa.Table") -> None:
         )
 
 
-def read_columns(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+def read_columns(path: Path, names: Sequence[str], *, named_by: Sequence[str] = ()) -> dict[str, npt.NDArray[Any]]:
     """Read numeric columns without gaps, each as an array of shape (rows,).
+
+    A file that has no digests counts as whole.
+
+    Args:
+        path: the file.
+        names: the columns to read.
+        named_by: those of them whose digest ends the file's name.
 
     Raises:
         OSError: it cannot be read, as when there is no such file.
-        InputError: it is not a Parquet file, lacks one of the columns or some of their values, or has changed since it
-            was written.
+        DamagedError: it is not a Parquet file, lacks one of the columns or some of their values, or has changed since
+            it was written.
     """
-    table = _read(path, names, others=False)
+    table = _read(path, names)
     columns = {}
     for name in names:
         values = _numbers(table[name])
         if values is None:
-            raise InputError(f"{path}: found gaps or no numbers in the column {name}")
+            raise DamagedError(f"{path}: found gaps or no numbers in the column {name}")
         columns[name] = values
+    if named_by and path.stem.rpartition("-")[2] != _digest_in_name(columns, named_by):
+        raise DamagedError(f"{path}: does not hold the {', '.join(named_by)} that its name says")
     return columns
 
 
@@ -82,37 +103,47 @@ def read_table(path: Path, names: Sequence[str]) -> "pa.Table":
 
     Raises:
         OSError: it cannot be read, as when there is no such file.
-        InputError: it is not such a file, lacks one of the columns, or has changed since it was written.
+        DamagedError: it is not such a file, lacks one of the columns, or has changed since it was written.
     """
-    table = _read(path, names, others=True)
+    table = _read(path, names, all_columns=True)
     if _DIGESTS not in (table.schema.metadata or {}):
-        raise InputError(f"{path}: does not say what was written")
+        raise DamagedError(f"{path}: does not say what was written")
     return table
 
 
-def _read(path: Path, names: Sequence[str], *, others: bool) -> "pa.Table":
-    """Read columns, all of them with `others`, and compare them with the digests that are there."""
+def _read(path: Path, names: Sequence[str], *, all_columns: bool = False) -> "pa.Table":
+    """Read columns and compare them with the digests in the file's metadata, if it has any."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:
-            table = file.read(columns=None if others else list(names), use_threads=False)
+            table = file.read(columns=None if all_columns else list(names), use_threads=False)
         found = {name: _digest(table[name]) for name in table.column_names}
     except MemoryError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the file system; pyarrow leaves out the name
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
-        raise InputError(f"{path}: not a readable Parquet file ({in_one_line(error)})") from None
+        raise DamagedError(f"{path}: not a readable Parquet file ({in_one_line(error)})") from None
     for name in names:
         if name not in found:
-            raise InputError(f"{path}: found no column {name}; expected {', '.join(names)}")
+            raise DamagedError(f"{path}: found no column {name}; expected {', '.join(names)}")
     if (written := (table.schema.metadata or {}).get(_DIGESTS)) is not None:
-        changed = [name for name, digest in found.items() if f'"{name}": "{digest}"' not in written.decode("latin1")]
-        if changed:
-            raise InputError(f"{path}: the column {changed[0]} is not what was written")
+        digests = _parsed(written)
+        for name, digest in found.items():
+            if digests.get(name) != digest:
+                raise DamagedError(f"{path}: the column {name} is not what was written")
     return table
+
+
+def _parsed(digests: bytes) -> dict[str, str]:
+    """Return the digests of columns by name; none if their text is damaged."""
+    try:
+        parsed = json.loads(digests)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _numbers(column: "pa.ChunkedArray") -> npt.NDArray[Any] | None:
@@ -124,6 +155,10 @@ def _numbers(column: "pa.ChunkedArray") -> npt.NDArray[Any] | None:
     array = column.combine_chunks()
     values = np.frombuffer(array.buffers()[1], dtype=array.type.to_pandas_dtype())
     return values[array.offset : array.offset + len(array)]
+
+
+def _digest_in_name(columns: Mapping[str, npt.NDArray[Any]], named_by: Sequence[str]) -> str:
+    return hashlib.sha256(b"".join(columns[name].tobytes() for name in named_by)).hexdigest()[:16]
 
 
 def _digest(column: "pa.ChunkedArray") -> str:

@@ -2,7 +2,7 @@
 
 NATS-Bench archives and the official CIFAR and ImageNet16 batches are pickles. A pickle is a program: loading one may
 call anything that can be imported. Here nothing can be imported. Plain containers, strings, bytes, numbers and None
-need no import; for the few names that legitimate files hold, stand-ins of this module are called instead.
+need no import; the few names that legitimate files hold are replaced by stand-ins of this module.
 """
 
 import os
@@ -30,8 +30,7 @@ def load(stream: BinaryIO, source: str) -> Any:
         source: the file's name, for the error message.
 
     Raises:
-        InputError: the pickle is broken, or asks for anything else than the types above, or for much more memory than
-            its file should need.
+        InputError: the pickle is broken, holds other types, or needs much more memory than a file of its size should.
     """
     try:
         size = os.fstat(stream.fileno()).st_size
@@ -49,7 +48,7 @@ def load(stream: BinaryIO, source: str) -> Any:
 
 
 class _DType:
-    """A data type in the making: only booleans, numbers and fixed-length strings pass."""
+    """A data type while it is being read; only booleans, numbers and fixed-length strings are allowed."""
 
     def __init__(self, code: Any, *_: Any) -> None:
         if not isinstance(code, str) or not re.fullmatch(r"[<>=|]?([biufSU])\d{0,4}", code):
@@ -65,7 +64,7 @@ class _DType:
 
 
 class _Array:
-    """An array in the making: empty until the pickle hands over shape, type and bytes."""
+    """An array while it is being read; empty until the pickle sets its shape, type and bytes."""
 
     def __init__(self, *_: Any) -> None:
         self.array: npt.NDArray[Any] = np.empty(0)
@@ -111,7 +110,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 class _StandIn:
-    """What a pickle gets for a name: it can be called, and it cannot be altered, which would outlive the loading."""
+    """What a pickle gets for a name. It can be called, but not altered: an alteration would outlive the reading."""
 
     __slots__ = ("_call",)
 
@@ -162,7 +161,7 @@ _LEAVES = frozenset((type(None), bool, int, float, str, bytes))
 
 
 def _unwrap(value: Any, seen: dict[int, Any]) -> Any:
-    """Replace the stand-ins in nested containers by what they stand for; shared parts stay shared."""
+    """Replace the stand-ins in nested containers by their values; shared parts stay shared."""
     if type(value) in _LEAVES:
         return value
     if id(value) in seen:

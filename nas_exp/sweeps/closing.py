@@ -1,32 +1,33 @@
-"""What a sweep will do, and how it ends: tables on the terminal, and the names of the jobs that failed."""
+"""The tables of a sweep on the terminal: its jobs before it starts, their results and failures when it ends."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from nas_exp.config.types import Config
-from nas_exp.errors import InputError, in_short
-from nas_exp.report.table import print_table
-from nas_exp.sweeps.jobs import RESULTS, STARTED, Job, JobsFailedError, State, collect, reason, write_results
-from nas_exp.tasks import Summary, expected_seconds
-from nas_exp.terminal import duration
+from nas_exp.errors import InputError, describe
+from nas_exp.storage.summary import STARTED, Summary, read_error
+from nas_exp.sweeps.jobs import RESULTS, Job, JobsFailedError, State, collect, write_results
+from nas_exp.terminal import duration, print_table
 
 
-def list_jobs(sweep: Path, configs: Mapping[Job, Config], states: Mapping[Job, State], run: Sequence[Job]) -> None:
-    """Print the jobs of a sweep, what there is of each, and how long the scores of those to run should take.
+def list_jobs(
+    sweep: Path, states: Mapping[Job, State], run: Sequence[Job], expected_seconds: Callable[[Job], float | None]
+) -> None:
+    """Print the jobs of a sweep, the state of each, and how long the scores of those to run should take.
 
     Args:
         sweep: the folder of the sweep.
-        configs: its jobs.
-        states: what is there of each.
-        run: those that would be run.
+        states: what an earlier run has left of each job.
+        run: the jobs that would be run.
+        expected_seconds: how long the scores that a job lacks should take, None if unknown. It may raise `InputError`
+            for a job that cannot run.
     """
-    told = {job: _expected(configs[job]) for job in run}
+    expected = {job: _expected(job, expected_seconds) for job in run}
     rows: list[Summary] = [
-        {"folder": job.folder, "state": str(states[job]), "scores take": _shown(told[job]) if job in told else "-"}
-        for job in configs
+        {"folder": job.folder, "state": str(found), "scores take": _shown(expected[job]) if job in expected else "-"}
+        for job, found in states.items()
     ]
-    known = [seconds for seconds in told.values() if isinstance(seconds, float)]
+    known = [seconds for seconds in expected.values() if isinstance(seconds, float)]
     # jobs that share a table share what it lacks
     total = f"scores that they lack take at most about {duration(sum(known))}, one job at a time"
     if unknown := len(run) - len(known):
@@ -34,10 +35,10 @@ def list_jobs(sweep: Path, configs: Mapping[Job, Config], states: Mapping[Job, S
     print_table(rows, title=f"{sweep}: {len(run)} of {len(rows)} jobs to run; {total}")
 
 
-def _expected(config: Config) -> float | str | None:
-    """Return how long a job's scores should take, None if nothing says, or why it cannot run at all."""
+def _expected(job: Job, expected_seconds: Callable[[Job], float | None]) -> float | str | None:
+    """Return how long a job's scores should take, None if unknown, or why it cannot run."""
     try:
-        return expected_seconds(config)
+        return expected_seconds(job)
     except InputError as error:
         return f"cannot run: {error}"
 
@@ -47,12 +48,12 @@ def _shown(seconds: float | str | None) -> str:
 
 
 def close(sweep: Path, hashes: Mapping[Job, str], cause: BaseException | None, *, again: str) -> None:
-    """Write ``results.csv``, print the table over all finished jobs, and name those that failed.
+    """Write ``results.csv``, print one table over all finished jobs, and name those that failed.
 
     Args:
         sweep: the folder of the sweep.
         hashes: all of its jobs, with the hash of their configuration.
-        cause: what ended the sweep early; told for jobs that left no error of their own.
+        cause: the error that ended the sweep early, printed for jobs that left no error of their own.
         again: the command that runs what is missing.
 
     Raises:
@@ -76,7 +77,7 @@ def close(sweep: Path, hashes: Mapping[Job, str], cause: BaseException | None, *
     if isinstance(cause, KeyboardInterrupt):
         raise cause
     if failed and unwritten is not None:
-        print(in_short(unwritten), file=sys.stderr)
+        print(describe(unwritten), file=sys.stderr)
     elif unwritten is not None:
         raise unwritten
     if failed:
@@ -84,9 +85,9 @@ def close(sweep: Path, hashes: Mapping[Job, str], cause: BaseException | None, *
 
 
 def _why(folder: Path, cause: BaseException | None) -> str:
-    """Return why a job has no result: its error, what ended the sweep, or that it was not asked for."""
-    if (told := reason(folder)) is not None:
-        return told
+    """Return why a job has no result: its own error, the error that ended the sweep, or that it was not run."""
+    if (error := read_error(folder)) is not None:
+        return error
     if cause is not None:
-        return f"left no error; the sweep ended with {in_short(cause)}"
+        return f"left no error; the sweep ended with {describe(cause)}"
     return "left no error" if (folder / STARTED).exists() else "was not run"

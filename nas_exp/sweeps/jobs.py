@@ -1,9 +1,7 @@
-"""A sweep's jobs: their folders, and one table over those that finished."""
+"""A sweep's jobs: which there are, which are run, and one table over those that finished."""
 
-import contextlib
 import csv
 import dataclasses
-import enum
 import hashlib
 import itertools
 import json
@@ -14,40 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas_exp.errors import InputError
-from nas_exp.storage.files import replacing, write_json
-from nas_exp.storage.locks import alone
-from nas_exp.storage.seals import SEAL, is_whole, sealed
-from nas_exp.tasks import Summary, all_keys
+from nas_exp.errors import InputError, in_one_line
+from nas_exp.storage.damage import DamagedError
+from nas_exp.storage.files import replacing
+from nas_exp.storage.locks import lock
+from nas_exp.storage.seals import read_json, write_json
+from nas_exp.storage.summary import RERUN, State, Summary, all_keys, read_summary, remove, state
 
 log = logging.getLogger(__name__)
 
-SUMMARY, ERROR, RESULTS, JOBS = "summary.json", "error.txt", "results.csv", "jobs.json"
-STARTED = Path(".hydra/config.yaml")
-"""What Hydra writes into a job's folder when the job starts."""
-
-RESULT_FILES = ("runs.csv", "trajectory.parquet")
-"""What a search leaves beside its summary and is read again."""
+RESULTS, JOBS = "results.csv", "jobs.json"
 
 _PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment", "rerun", "dry_run"}
-"""Keys that say where and how, not what the job is; they name no folder unless they are swept."""
+"""Keys of where and how a job runs; they are part of a folder's name only if they are swept."""
 _LONGEST = 180  # file systems allow 255 bytes a name
-
-
-class State(enum.StrEnum):
-    """What an earlier run of a sweep has left of a job."""
-
-    DONE = "done"
-    """A whole result, of the same configuration."""
-    OTHER = "other"
-    """A whole result, of another configuration."""
-    FAILED = "failed"
-    """An error."""
-    LEFT = "left"
-    """Nothing of use."""
-
-
-_RERUN = {"missing": (State.OTHER, State.FAILED, State.LEFT), "failed": (State.FAILED,), "all": tuple(State)}
 
 
 class JobsFailedError(Exception):
@@ -63,13 +41,14 @@ class Job:
 
 
 def combine(grid: Sequence[Sequence[str]], together: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[list[str]]:
-    """Combine the whole grid with sets of values.
+    """Combine every combination of a grid with sets of values.
+
+    A key that the grid has overrides the sets: of each list only the sets with the same value of the key are used. If
+    no set has that value, all are, without the key and, if the key is a group, without the keys of that group.
 
     Args:
         grid: the overrides of each combination, as ``key=value``.
-        together: lists of sets of values by key; every set of a list is combined with every set of the others. What
-            the grid says of a key counts more: only the sets that say the same are taken, or, where none does, all of
-            the list's without that key and, where it is a group, without the keys of what they chose from it.
+        together: lists of sets of values by key; every set of a list is combined with every set of the other lists.
     """
     return [
         [*combination, *itertools.chain(*chosen)]
@@ -79,7 +58,7 @@ def combine(grid: Sequence[Sequence[str]], together: Mapping[str, Sequence[Mappi
 
 
 def _chosen(sets: Sequence[Mapping[str, Any]], combination: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of each set that goes with a combination of the grid."""
+    """Return the overrides of each set that a combination of the grid is combined with."""
     given = dict(override.split("=", 1) for override in combination)
     for key, value in given.items():
         sets = [values for values in sets if key in values and _as_typed(values[key]) == value] or sets
@@ -97,20 +76,20 @@ def _chosen(sets: Sequence[Mapping[str, Any]], combination: Sequence[str]) -> li
 
 
 def _as_typed(value: Any) -> str:
-    """Return a value of a YAML file as the command line has it."""
+    """Return a value of a YAML file as it is written on the command line."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return str(value)
 
 
 def plan(combinations: Sequence[Sequence[str]]) -> list[Job]:
-    """Return the different jobs of a sweep, each with a folder that is named by its overrides.
+    """Return the jobs of a sweep, each once, with folders that are named by their overrides.
 
     Args:
-        combinations: the overrides of each job, as ``key=value``. Repetitions are dropped.
+        combinations: the overrides of each job, as ``key=value``.
 
     Raises:
-        InputError: there are no jobs, or something is swept that all jobs share.
+        InputError: there are no jobs, or a key is swept that must be the same for all jobs.
     """
     distinct = list(dict.fromkeys(tuple(combination) for combination in combinations))
     if not distinct:
@@ -140,47 +119,39 @@ def _folder(overrides: Sequence[str], swept: set[str]) -> str:
             named.append(override)
     full = ",".join(named) or "job"
     name = re.sub(r"[^\w.,=+@~-]+", "_", full)[:_LONGEST]
-    # cut short or rewritten, two names could fall together
+    # two names that are cut short or rewritten could become the same
     return name if name == full else f"{name}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
 
-def state(folder: Path, config_hash: str) -> State:
-    """Return what an earlier run has left in a job's folder."""
-    summary = read_summary(folder)
-    if summary is not None:
-        return State.DONE if summary.get("config_hash") == config_hash else State.OTHER
-    return State.FAILED if (folder / ERROR).exists() else State.LEFT
-
-
 def to_run(states: Mapping[Job, State], rerun: str) -> list[Job]:
-    """Return the jobs that `rerun`, one of `config.RERUN`, means."""
-    return [job for job, found in states.items() if found in _RERUN[rerun]]
+    """Return the jobs that are run, as chosen by `rerun`, one of `RERUN`."""
+    return [job for job, found in states.items() if found in RERUN[rerun]]
 
 
 def open_sweep(
     sweep: Path, hashes: Mapping[Job, str], states: Mapping[Job, State], skipped: Mapping[Job, str], rerun: str
 ) -> list[Job]:
-    """Begin a sweep: write ``jobs.json``, which names its jobs, tell which were left out, and return those to run.
+    """Begin a sweep: write ``jobs.json``, which lists its jobs, log which are left out, and return those to run.
 
-    What is there of the jobs to run is removed, so that none of it counts as a result; a damaged result is kept under
-    another name. What a process works on that an earlier run of the sweep has left behind is not touched.
+    The earlier results and errors of the jobs to run are removed; damaged results are renamed. The folder of a job on
+    which a process of an earlier run still works is left as it is.
 
     Args:
         sweep: its folder, whose lock the caller holds.
         hashes: its jobs, with the hash of their configuration.
-        states: what there was of each.
+        states: what an earlier run has left of each.
         skipped: jobs that cannot be run, with the reason.
-        rerun: one of `config.RERUN`.
+        rerun: one of `RERUN`.
     """
     run = to_run(states, rerun)
     replaced = [job for job in run if _clear(sweep / job.folder, hashes[job], states[job])]
     if replaced:
         log.warning("%d earlier results are replaced, as that of %s", len(replaced), sweep / replaced[0].folder)
-    told = {
+    listed = {
         "jobs": [{**dataclasses.asdict(job), "config_hash": hash_} for job, hash_ in hashes.items()],
         "skipped": [{**dataclasses.asdict(job), "reason": reason} for job, reason in skipped.items()],
     }
-    write_json(sweep / JOBS, sealed(told))
+    write_json(sweep / JOBS, listed)
     if len(run) < len(hashes):
         log.info("%d of %d jobs are not run again", len(hashes) - len(run), len(hashes))
     for reason in dict.fromkeys(skipped.values()):
@@ -192,29 +163,43 @@ def open_sweep(
 
 
 def _clear(folder: Path, config_hash: str, before: State) -> bool:
-    """Remove what is there of a job that is to be run; return whether that was a whole result.
+    """Remove what an earlier run has left of a job that is to be run; return whether that was a whole result.
 
-    Unless a process works there, or has just got the job done.
+    Nothing is removed if a process works there, or has just finished the job.
     """
     if not folder.exists():
         return False
     try:
-        with alone(folder):
+        with lock(folder, wait=False):
             now = state(folder, config_hash)
             if now is State.DONE and before is not State.DONE:
                 return False
-            if now not in (State.DONE, State.OTHER) and (folder / SUMMARY).exists():
-                aside = folder / f"{SUMMARY}.damaged"
-                for result in (SUMMARY, *RESULT_FILES):
-                    with contextlib.suppress(FileNotFoundError):
-                        (folder / result).replace(folder / f"{result}.damaged")
-                log.warning("%s: it or what it sums up was damaged; the job is run again", aside)
-            for name in (SUMMARY, ERROR, STARTED):
-                (folder / name).unlink(missing_ok=True)
+            remove(folder, now)
     except InputError as busy:
         log.warning("%s", busy)
         return False
     return now in (State.DONE, State.OTHER)
+
+
+def listed_jobs(sweep: Path) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Read ``jobs.json``.
+
+    Returns:
+        By folder, the hashes of the jobs' configurations, None if unknown, and the reasons why others were left out.
+
+    Raises:
+        FileNotFoundError: there is none.
+        InputError: it is damaged.
+    """
+    try:
+        listed = read_json(sweep / JOBS)
+        jobs = {job["folder"]: job.get("config_hash") for job in listed["jobs"]}
+        return jobs, {job["folder"]: job["reason"] for job in listed["skipped"]}
+    except (DamagedError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{sweep / JOBS}: not the list of a sweep's jobs ({in_one_line(error)}); "
+            "run the sweep again, which writes it anew and keeps the results"
+        ) from None
 
 
 def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list[Job]]:
@@ -222,7 +207,7 @@ def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list
 
     Args:
         sweep: the folder of the sweep.
-        hashes: its jobs, with the hash of their configuration; results of others do not count.
+        hashes: its jobs, with the hash of their configuration; a result of another configuration does not count.
     """
     finished: list[Summary] = []
     failed: list[Job] = []
@@ -246,28 +231,3 @@ def write_results(sweep: Path, finished: Sequence[Summary]) -> None:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(finished)
-
-
-def read_summary(folder: Path) -> Summary | None:
-    """Return what a job left as its summary; None if there is none, or none that is whole."""
-    try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    if not isinstance(summary, dict) or not is_whole(summary, result_files(folder)):
-        return None
-    return {key: value for key, value in summary.items() if key != SEAL}
-
-
-def result_files(folder: Path) -> list[Path]:
-    """Return the files of a job that its summary vouches for with its seal."""
-    return [folder / name for name in (*RESULT_FILES, STARTED, STARTED.with_name("hydra.yaml"))]
-
-
-def reason(folder: Path) -> str | None:
-    """Return the last line of what a failed job left as its error; None if it left nothing."""
-    try:
-        lines = (folder / ERROR).read_text(encoding="utf-8").strip().splitlines()
-    except FileNotFoundError:
-        return None
-    return lines[-1] if lines else None

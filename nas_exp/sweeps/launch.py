@@ -1,4 +1,4 @@
-"""Running the jobs of a sweep through Hydra's launcher, so that the death of one is its own."""
+"""Running the jobs of a sweep through Hydra's launcher, so that a job whose process dies fails alone."""
 
 import contextlib
 import logging
@@ -9,37 +9,38 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
-from nas_exp.errors import InputError, in_short, is_about_disk
-from nas_exp.storage.files import replacing
-from nas_exp.storage.locks import is_held
-from nas_exp.sweeps.jobs import ERROR, STARTED, SUMMARY, Job
+from nas_exp.errors import InputError, describe, is_about_disk
+from nas_exp.storage.files import write_text
+from nas_exp.storage.locks import is_locked
+from nas_exp.storage.summary import ERROR, STARTED, SUMMARY
+from nas_exp.sweeps.jobs import Job
 from nas_exp.terminal import Advance, progress
 
 log = logging.getLogger(__name__)
 
 Launch = Callable[[Sequence[Job]], Sequence[JobReturn]]
-"""Runs jobs and returns what became of them. It raises when it could not, as when a process was killed."""
+"""Runs jobs and returns their results and errors. It raises if it cannot, as when a process was killed."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch, *, at_most: int | None = None) -> BaseException | None:
-    """Run jobs; each leaves a result or an error in its folder, unless all was interrupted.
+    """Run jobs; each leaves a result or an error in its folder, unless all are interrupted.
 
-    A process that is killed takes down the launcher, and with some launchers all jobs that it runs; with others, as on
-    a cluster, they run on and are waited for. Those that had not started are launched again, and then those that had,
-    in halves, so that in the end only what kills its process alone has failed. A job that is queued twice so is run
-    once: whoever is second finds its result.
+    A process that is killed takes down the launcher. With some launchers all jobs that it runs die as well; with
+    others, as on a cluster, they run on, and we wait for them. Then the jobs that had not started are launched again,
+    and after them those that had, in halves, until a job whose process is killed is launched alone, and has failed. A
+    job that is thus queued twice runs once: the second process finds the result of the first.
 
     Args:
         sweep: the folder of the sweep.
-        jobs: its jobs, opened with `sweeps.open_sweep`.
+        jobs: its jobs, opened with `nas_exp.sweeps.jobs.open_sweep`.
         launch: runs some of them.
-        at_most: so many at a time; None: all.
+        at_most: how many are launched at a time; None: all.
 
     Returns:
-        What ended the jobs early that left neither a result nor an error, or why an error could not be left; None if
-        nothing did.
+        The error that ended the sweep before some jobs left a result or an error, or the error of a job that could not
+        be written; None if there is neither.
     """
     if not jobs:
         return None
@@ -64,11 +65,7 @@ def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch, *, at_most: int |
                 if len(batch) == 1 and left:
                     unwritten = _write_error(sweep / batch[0].folder, error) or unwritten
                     continue
-                log.warning(
-                    "a job has ended its process (%s); %d jobs are launched again",
-                    in_short(error),
-                    len(left),
-                )
+                log.warning("a job has ended its process (%s); %d jobs are launched again", describe(error), len(left))
                 half = len(started) // 2
                 parts = [job for job in left if job not in started], started[:half], started[half:]
                 batches = [*(part for part in parts if part), *batches]
@@ -76,8 +73,8 @@ def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch, *, at_most: int |
 
 
 def _wait_for(sweep: Path, jobs: Sequence[Job]) -> None:
-    """Wait until no process works on any of some jobs."""
-    while running := sum(is_held(sweep / job.folder) for job in jobs):
+    """Wait until no process works on any of the jobs."""
+    while running := sum(is_locked(sweep / job.folder) for job in jobs):
         log.debug("waiting for %d jobs that run on", running)
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
@@ -87,7 +84,7 @@ def _has_ended(folder: Path) -> bool:
 
 
 def _note_error(folder: Path, returned: JobReturn) -> Exception | None:
-    """Keep the error of a job that could not do so itself, as when a cluster has killed it."""
+    """Write the error of a job that could not do so itself, as when a cluster has killed it."""
     try:
         _ = returned.return_value
     except Exception as error:
@@ -97,11 +94,10 @@ def _note_error(folder: Path, returned: JobReturn) -> Exception | None:
 
 
 def _write_error(folder: Path, error: Exception) -> Exception | None:
-    """Write the error of a job into its folder; return it if the disk does not let us."""
-    told = str(error) if isinstance(error, InputError) else f"ended without a word: {in_short(error)}"
+    """Write the error of a job into its folder; return the error if that fails."""
+    text = str(error) if isinstance(error, InputError) else f"ended without a word: {describe(error)}"
     try:
-        with replacing(folder / ERROR) as temporary:
-            temporary.write_text(f"{told}\n", encoding="utf-8")
+        write_text(folder / ERROR, f"{text}\n")
     except OSError:
         return error
     return None
@@ -109,7 +105,7 @@ def _write_error(folder: Path, error: Exception) -> Exception | None:
 
 @contextlib.contextmanager
 def _watched(sweep: Path, jobs: Sequence[Job]) -> Iterator[None]:
-    """Tell meanwhile how many jobs are done, have failed and are left, by what is in their folders."""
+    """Show during the block how many jobs are done, have failed and are left, by the files in their folders."""
     stopped = threading.Event()
 
     def watch(advance: Advance) -> None:
@@ -122,7 +118,7 @@ def _watched(sweep: Path, jobs: Sequence[Job]) -> Iterator[None]:
             if last:
                 return
 
-    with progress(f"jobs of {sweep.name}", len(jobs), "jobs", alone=False) as advance:
+    with progress(f"jobs of {sweep.name}", len(jobs), "jobs", bar=False) as advance:
         watcher = threading.Thread(target=watch, args=(advance,), daemon=True)
         watcher.start()
         try:

@@ -8,14 +8,10 @@ that it fills.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nas_exp.config.types import Config
-
-Summary = dict[str, str | int | float | None]
-"""Flat, JSON-ready; None where there is nothing to say."""
 
 
 def expected_seconds(config: "Config") -> float | None:
@@ -28,8 +24,3 @@ def lacking(config: "Config") -> str | None:
     """Return what a job needs and does not have, such as accuracies that its benchmark lacks; None if nothing."""
     own = getattr(sys.modules[config.task.function.__module__], "lacking", None)
     return None if own is None else own(config, **config.task.arguments)
-
-
-def all_keys(rows: Sequence[Mapping[str, object]]) -> list[str]:
-    """Return the keys of all rows in a common order: that of the longest row, then what it lacks."""
-    return list(dict.fromkeys(key for row in sorted(rows, key=len, reverse=True) for key in row))

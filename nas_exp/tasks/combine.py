@@ -16,7 +16,7 @@ from nas_exp.errors import InputError
 from nas_exp.scoring.rules import combine, rule_of
 from nas_exp.scoring.source import gives_no_scores, source_of
 from nas_exp.storage.files import replacing
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 from nas_exp.terminal import progress
 
 log = logging.getLogger(__name__)

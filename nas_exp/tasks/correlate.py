@@ -13,7 +13,7 @@ from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.scoring.source import ImagesMissingError, source_of
 from nas_exp.scoring.table import Scores
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 
 K = 100
 """How many of the best-scored nDCG and precision look at."""

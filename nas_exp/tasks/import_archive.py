@@ -5,7 +5,7 @@ from pathlib import Path
 from nas_exp.benchmarks.nats import import_archive
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 
 STORE = "benchmarks"
 

@@ -21,7 +21,7 @@ from nas_exp.report.paper.findings import findings as findings_of
 from nas_exp.report.proxies import compare
 from nas_exp.report.view import jobs_by_budget, label, search_label
 from nas_exp.storage.files import replacing
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 
 log = logging.getLogger(__name__)
 

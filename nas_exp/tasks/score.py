@@ -15,7 +15,7 @@ from nas_exp.scoring.filling import Filling, fill
 from nas_exp.scoring.source import forecast, nothing_to_compute, source_of
 from nas_exp.scoring.table import ScoreTable
 from nas_exp.spaces.space import WHOLE, Space
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 from nas_exp.terminal import duration, progress
 
 log = logging.getLogger(__name__)

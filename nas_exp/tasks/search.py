@@ -16,7 +16,7 @@ from nas_exp.scoring.source import forecast, source_of
 from nas_exp.search.costs import costs_of, highest
 from nas_exp.search.results import front_of, summarise, summarise_fronts, write_fronts, write_runs, write_trajectories
 from nas_exp.search.run import Run, run_search
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.scoring.compute import compute
 from nas_exp.scoring.source import table_of
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 from nas_exp.tasks.score import select
 from nas_exp.terminal import progress
 

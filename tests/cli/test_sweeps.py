@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nas_exp.report.finished import read_sweep
-from nas_exp.storage.locks import alone
+from nas_exp.storage.locks import lock
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import SMALL, only, rows, scores_of, without_seconds
 
@@ -204,7 +204,7 @@ def test_how_a_sweep_is_taken_up_is_no_matter_of_single_jobs(program: RunProgram
 def test_a_sweep_that_is_being_run_is_not_run_twice(program: RunProgram, tmp_path: Path) -> None:
     folder = tmp_path / "multirun_sweeps/busy"
     folder.mkdir(parents=True)
-    with alone(folder):
+    with lock(folder, wait=False):
         done = program("-m", "algo.N=5,6", "runs=1", "name=busy", *SMALL)
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: multirun_sweeps/busy: process {os.getpid()} on ")

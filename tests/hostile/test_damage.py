@@ -23,7 +23,6 @@ from nas_exp.errors import InputError
 from nas_exp.report.finished import Sweep, read_sweep
 from nas_exp.scoring.table import ScoreTable
 from nas_exp.spaces.topology import str_of_index
-from nas_exp.storage.files import set_aside
 from tests.benchmarks.test_nats import META, file_of, read, shortened, write
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import SMALL, only, scores_of
@@ -286,23 +285,6 @@ def test_two_scorings_of_a_damaged_table_come_to_what_an_undamaged_one_has(progr
     aside = only(part.parent, "damaged-*")
     aside.rename(tmp_path / "aside" / aside.name)
     assert scores_of(tmp_path / "data") == scores_of(tmp_path / "undisturbed")
-
-
-def test_a_part_that_was_made_anew_meanwhile_is_not_set_aside(tmp_path: Path) -> None:
-    file = tmp_path / "part"
-    file.write_text("whole")  # another process has just put it there
-
-    def check(path: Path) -> None:
-        if path.read_text() != "whole":
-            raise InputError(f"{path}: damaged")
-
-    assert set_aside(file, check) is None
-    assert [path.name for path in tmp_path.iterdir()] == ["part"]
-    for expected in ("damaged-part", "damaged-2-part"):
-        file.write_text("half")
-        assert set_aside(file, check) == f"; it is now {expected}"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged-2-part", "damaged-part"]
-    assert set_aside(file, check) is None
 
 
 def test_a_merge_leaves_a_part_that_was_made_anew_meanwhile(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
-import json
 from pathlib import Path
 
 import pytest
 
-from nas_exp.storage.files import replacing, write_json
+from nas_exp.storage.files import replacing
 
 
 def test_a_file_appears_whole_under_its_name(tmp_path: Path) -> None:
@@ -27,11 +26,3 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         fail_halfway()
     assert (tmp_path / "file.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
-
-
-def test_json_has_no_nan(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"x": 1.5, "y": None})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1.5, "y": None}
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "b.json", {"x": float("nan")})
-    assert not (tmp_path / "b.json").exists()

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from nas_exp.errors import InputError
-from nas_exp.storage.locks import alone, in_turn, is_held
+from nas_exp.storage.locks import is_locked, lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from nas_exp.storage.locks import in_turn
-with in_turn(Path(sys.argv[1])):
+from nas_exp.storage.locks import lock
+with lock(Path(sys.argv[1]), wait=True):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -31,31 +31,34 @@ def hold(folder: Path, seconds: float) -> "subprocess.Popen[str]":
     return process
 
 
-def test_who_is_not_alone_is_told_who_is_there(tmp_path: Path) -> None:
+def test_whoever_does_not_wait_is_told_who_is_there(tmp_path: Path) -> None:
     with hold(tmp_path, 60) as process:
-        assert is_held(tmp_path)
-        with pytest.raises(InputError, match=rf"process {process.pid} on \S+ is working there; wait"), alone(tmp_path):
+        assert is_locked(tmp_path)
+        with (
+            pytest.raises(InputError, match=rf"process {process.pid} on \S+ is working there; wait"),
+            lock(tmp_path, wait=False),
+        ):
             pass
         # a kill ends it as well
         process.kill()
         process.wait()
-        assert not is_held(tmp_path)
-        with alone(tmp_path):
-            assert is_held(tmp_path)
-    assert not is_held(tmp_path)
+        assert not is_locked(tmp_path)
+        with lock(tmp_path, wait=False):
+            assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
 
 
 def test_whoever_comes_second_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     with hold(tmp_path, 1) as process:
         start = time.monotonic()
-        with in_turn(tmp_path):
+        with lock(tmp_path, wait=True):
             assert time.monotonic() - start > 0.5
         assert f"process {process.pid} on" in caplog.text
 
 
 def test_nobody_holds_a_folder_that_was_never_locked(tmp_path: Path) -> None:
-    assert not is_held(tmp_path)
+    assert not is_locked(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -66,5 +69,5 @@ def test_a_file_system_without_locks_is_told(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with alone(tmp_path):
+    with lock(tmp_path, wait=False):
         assert "the file system has no locks (No locks available); run one sweep there at a time" in caplog.text

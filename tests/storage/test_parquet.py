@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from nas_exp.errors import InputError
+from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.parquet import read_columns, read_table, write_columns, write_table
 
 
@@ -40,7 +40,7 @@ def test_what_is_not_such_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-100])
     parquet.write_table(pa.table({"x": ["a"], "y": [None]}), tmp_path / "words.parquet")
     for name, column in (("cut", "x"), ("whole", "y"), ("words", "x"), ("words", "y")):
-        with pytest.raises(InputError, match=f"{name}.parquet: [^\n]*$"):
+        with pytest.raises(DamagedError, match=f"{name}.parquet: [^\n]*$"):
             read_columns(tmp_path / f"{name}.parquet", [column])
 
 
@@ -52,9 +52,28 @@ def test_a_value_that_is_not_what_was_written_is_found_out(tmp_path: Path) -> No
     for column, values in (("name", ["a", None]), ("x", [1.0, 2.5]), ("x", [1, 2])):
         at = written.column_names.index(column)
         parquet.write_table(written.set_column(at, column, pa.array(values)), file)
-        with pytest.raises(InputError, match=f"^{file}: the column {column} is not what was written$"):
+        with pytest.raises(DamagedError, match=f"^{file}: the column {column} is not what was written$"):
             read_table(file, [column])
     parquet.write_table(written.replace_schema_metadata(None), file)  # as other tools write it
     assert read_columns(file, ["x"])["x"].tolist() == [1.0, 2.0]
-    with pytest.raises(InputError, match="does not say what was written"):
+    with pytest.raises(DamagedError, match="does not say what was written"):
         read_table(file, ["x"])
+
+
+def test_a_name_can_hold_the_digest_of_some_columns(tmp_path: Path) -> None:
+    columns = {"arch_index": np.array([1, 7], dtype=np.int32), "score": np.array([0.5, np.nan]), "seconds": np.ones(2)}
+    named_by = ("arch_index", "score")
+    file = write_columns(tmp_path / "part-00001-00007.parquet", columns, named_by=named_by)
+    assert file.name == "part-00001-00007-2cc07771035b4aa6.parquet"
+    file = file.rename(tmp_path / f"damaged-{file.name}")
+    assert read_columns(file, [*columns], named_by=named_by).keys() == columns.keys()
+    write_columns(file, {**columns, "score": np.array([0.5, 0.25])})  # a whole file, but of other content
+    with pytest.raises(DamagedError, match=f"^{file}: does not hold the arch_index, score that its name says$"):
+        read_columns(file, [*columns], named_by=named_by)
+
+
+@pytest.mark.parametrize("digests", [b"", b"{", b"[]", b"\xff", b'{"x": 1}', b'{"y": "0123456789abcdef"}'])
+def test_damaged_digests_are_no_digests(tmp_path: Path, digests: bytes) -> None:
+    parquet.write_table(pa.table({"x": [1.0]}, metadata={b"nas_exp.sha256": digests}), tmp_path / "a.parquet")
+    with pytest.raises(DamagedError, match=r"a\.parquet: the column x is not what was written$"):
+        read_columns(tmp_path / "a.parquet", ["x"])

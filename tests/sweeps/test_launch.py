@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from nas_exp.storage.locks import in_turn
-from nas_exp.sweeps.jobs import STARTED, Job
+from nas_exp.storage.locks import lock
+from nas_exp.storage.summary import STARTED
+from nas_exp.sweeps.jobs import Job
 from nas_exp.sweeps.launch import run_jobs
 
 
@@ -139,7 +140,7 @@ def test_jobs_that_outlive_their_launcher_are_waited_for(tmp_path: Path) -> None
     def outlive(folder: Path, started: threading.Event) -> None:
         (folder / STARTED).parent.mkdir(parents=True)
         (folder / STARTED).touch()
-        with in_turn(folder):
+        with lock(folder, wait=True):
             started.set()
             time.sleep(0.5)
             (folder / "summary.json").write_text("{}")

@@ -1,0 +1,110 @@
+"""What a job leaves in its folder: a summary that vouches for its result, or its error."""
+
+import contextlib
+import enum
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nas_exp.storage.damage import DamagedError
+from nas_exp.storage.seals import read_json, write_json
+
+log = logging.getLogger(__name__)
+
+Summary = dict[str, str | int | float | None]
+"""Flat, JSON-ready; None where a value is unknown."""
+
+SUMMARY, ERROR = "summary.json", "error.txt"
+STARTED = Path(".hydra/config.yaml")
+"""What Hydra writes into a job's folder when the job starts."""
+RESULT_FILES = ("runs.csv", "trajectory.parquet")
+"""What a search leaves beside its summary and is read again."""
+
+
+class State(enum.StrEnum):
+    """What an earlier run of a sweep has left of a job."""
+
+    DONE = "done"
+    """A whole result, of the same configuration."""
+    OTHER = "other"
+    """A whole result, of another configuration."""
+    FAILED = "failed"
+    """An error."""
+    LEFT = "left"
+    """Nothing of use."""
+
+
+RERUN = {"missing": (State.OTHER, State.FAILED, State.LEFT), "failed": (State.FAILED,), "all": tuple(State)}
+"""The choices of the key `rerun`: the states of the jobs that a sweep runs."""
+
+
+def state(folder: Path, config_hash: str) -> State:
+    """Return what an earlier run has left in a job's folder; `config_hash` is that of the job's configuration."""
+    summary = read_summary(folder)
+    if summary is not None:
+        return State.DONE if summary.get("config_hash") == config_hash else State.OTHER
+    return State.FAILED if (folder / ERROR).exists() else State.LEFT
+
+
+def write_summary(folder: Path, summary: Summary) -> None:
+    """Write a job's summary, with a seal over it, the files of the result, and the job's configuration.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_json(folder / SUMMARY, summary, _sealed_files(folder))
+
+
+def read_whole_summary(folder: Path) -> Summary:
+    """Return a job's summary.
+
+    Raises:
+        OSError: it cannot be read, as when there is none.
+        DamagedError: it, a file of the result, or the job's configuration is not what the job has written.
+    """
+    return read_json(folder / SUMMARY, _sealed_files(folder))
+
+
+def read_summary(folder: Path) -> Summary | None:
+    """Return a job's summary; None if there is none, or none that is whole."""
+    try:
+        return read_whole_summary(folder)
+    except (FileNotFoundError, DamagedError):
+        return None
+
+
+def remove(folder: Path, found: State) -> None:
+    """Remove what an earlier run has left of a job; a damaged result is renamed.
+
+    Args:
+        folder: the job's folder, whose lock the caller holds.
+        found: what `state` says of it.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    if found not in (State.DONE, State.OTHER) and (folder / SUMMARY).exists():
+        for name in (SUMMARY, *RESULT_FILES):
+            with contextlib.suppress(FileNotFoundError):
+                (folder / name).replace(folder / f"{name}.damaged")
+        log.warning("%s.damaged: it or what it sums up was damaged; the job is run again", folder / SUMMARY)
+    for file in (SUMMARY, ERROR, STARTED):
+        (folder / file).unlink(missing_ok=True)
+
+
+def _sealed_files(folder: Path) -> list[Path]:
+    return [folder / name for name in (*RESULT_FILES, STARTED, STARTED.with_name("hydra.yaml"))]
+
+
+def read_error(folder: Path) -> str | None:
+    """Return the last line of the error that a failed job has left; None if there is none."""
+    try:
+        lines = (folder / ERROR).read_text(encoding="utf-8").strip().splitlines()
+    except FileNotFoundError:
+        return None
+    return lines[-1] if lines else None
+
+
+def all_keys(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the keys of all rows in a common order: that of the longest row, then what it lacks."""
+    return list(dict.fromkeys(key for row in sorted(rows, key=len, reverse=True) for key in row))
