@@ -9,7 +9,8 @@ import numpy as np
 from nas_exp.analysis.intervals import TAILS, UNKNOWN, Interval
 from nas_exp.analysis.ranking import correlations
 from nas_exp.arrays import FloatArray, IntArray
-from nas_exp.spaces.topology import SIZE, canonical_form, spec_of_index
+from nas_exp.spaces.cell_graph import canonical_form
+from nas_exp.spaces.topology import SIZE, spec_of_index
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def noise_ceiling(
     Args:
         accuracy: shape (n,), percent; architectures without one (NaN) are left out.
         classes: shape (n,), equal for architectures that compute the same function, such as numbers of
-            `nas_exp.spaces.topology.canonical_form`.
+            `nas_exp.spaces.cell_graph.canonical_form`.
         top: share of the pairs, in (0, 1].
         draws: how many.
         seed: of the draws.

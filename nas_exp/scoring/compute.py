@@ -19,7 +19,7 @@ from nas_exp.config.check import Metric
 from nas_exp.config.signatures import find, keywords
 from nas_exp.datasets.images import MiniBatch
 from nas_exp.errors import InputError
-from nas_exp.networks.counts import Blueprint
+from nas_exp.networks.counts import Counts
 from nas_exp.networks.devices import computing_seconds, resolve
 from nas_exp.spaces.topology import spec_of_index
 
@@ -112,7 +112,7 @@ def equal_networks(metric: Metric, arch_index: Sequence[int]) -> dict[int, list[
     """
     if metric.network in ("modules", "blueprint"):
         return {int(arch): [int(arch)] for arch in arch_index}
-    from nas_exp.networks.cells import first_equal
+    from nas_exp.spaces.cell_graph import first_equal
 
     first = first_equal(dead_relus=metric.dead_relus)
     groups: dict[int, list[int]] = {}
@@ -189,7 +189,7 @@ def _network(work: Work, prepared: "_Prepared", arch: int, *, dead_relus: bool) 
     spec, seed, device = spec_of_index(arch), work.metric.seed, prepared.batch.images.device
     assert seed is not None
     if work.metric.network == "blueprint":
-        return Blueprint(np.array(spec), **work.network)
+        return Counts(np.array(spec), **work.network)
     if work.metric.network != "modules":
         from nas_exp.networks.cells import CellNetwork, draw_weights
 
@@ -268,12 +268,13 @@ def _check_form(function: Callable[..., Any], metric: Metric) -> None:
     from torch import nn
 
     from nas_exp.networks.cells import CellNetwork
+    from nas_exp.networks.interface import UntrainedNetwork
     from nas_exp.networks.modules import Network
 
-    forms = {"modules": Network, "cells": CellNetwork, "live_cells": CellNetwork, "blueprint": Blueprint}
+    forms = {"modules": Network, "cells": CellNetwork, "live_cells": CellNetwork, "blueprint": Counts}
     first, *_ = inspect.signature(function, eval_str=True).parameters.values()
     options = typing.get_args(first.annotation) or (first.annotation,)
-    taken = tuple(option for option in options if option in (nn.Module, *forms.values()))
+    taken = tuple(option for option in options if option in (nn.Module, UntrainedNetwork, *forms.values()))
     if taken and not issubclass(forms[str(metric.network)], taken):
         expected = " or ".join(name for name, form in forms.items() if issubclass(form, taken))
         raise InputError(f"{metric.key}.network={metric.network}: {metric.target} takes {expected}")

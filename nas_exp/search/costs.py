@@ -7,7 +7,7 @@ import numpy as np
 from nas_exp.algos import CostName, Costs
 from nas_exp.config.check import Config
 from nas_exp.errors import InputError
-from nas_exp.networks.counts import Blueprint
+from nas_exp.networks.counts import Counts
 from nas_exp.spaces.topology import TopologySpace
 
 
@@ -22,13 +22,13 @@ def load(config: Config) -> Costs:
 
 
 def params(config: Config) -> Costs:
-    """Return the numbers of trainable parameters, in millions; shape (15625,). See `Blueprint.params`."""
-    return Costs(_blueprint(config).params() / 1e6)
+    """Return the numbers of trainable parameters, in millions; shape (15625,). See `Counts.params`."""
+    return Costs(_counts(config).params() / 1e6)
 
 
 def flops(config: Config) -> Costs:
-    """Return the multiply-adds of one image's forward pass, in millions; shape (15625,). See `Blueprint.flops`."""
-    return Costs(_blueprint(config).flops(config.dataset.image_size) / 1e6)
+    """Return the multiply-adds of one image's forward pass, in millions; shape (15625,). See `Counts.flops`."""
+    return Costs(_counts(config).flops(config.dataset.image_size) / 1e6)
 
 
 def latency(config: Config) -> Costs:
@@ -50,5 +50,5 @@ COSTS: dict[CostName, Callable[[Config], Costs]] = {"params": params, "flops": f
 """All of them, by name."""
 
 
-def _blueprint(config: Config) -> Blueprint:
-    return Blueprint(TopologySpace().specs, config.network.C, config.network.N, config.dataset.num_classes)
+def _counts(config: Config) -> Counts:
+    return Counts(TopologySpace().specs, config.network.C, config.network.N, config.dataset.num_classes)

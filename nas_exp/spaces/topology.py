@@ -9,7 +9,7 @@ An architecture has three spellings, all of them used in the field:
 """
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -125,69 +125,3 @@ def str_of_index(arch_index: int) -> str:
 def index_of_str(arch_str: str) -> int:
     """Return the `arch_index` of an `arch_str`."""
     return index_of_spec(spec_of_str(arch_str))
-
-
-def live_edges(spec: Sequence[int], sinks: Collection[int] = (OUTPUT,)) -> tuple[int, ...]:
-    """Return the positions in `EDGES` whose operations carry signal from the cell's input to its output.
-
-    An edge is live when its operation is not `none`, its source is reached from the input, and a sink is reached from
-    its target, both along edges that are not `none`.
-
-    Args:
-        spec: the six operation numbers.
-        sinks: the nodes whose values are wanted.
-    """
-    open_edges = [(i, j) for (i, j), op in zip(EDGES, spec, strict=True) if op != NONE]
-    from_input, to_sink = {INPUT}, set(sinks)
-    # EDGES is sorted by target, so one pass in each direction settles both sets
-    for i, j in open_edges:
-        if i in from_input:
-            from_input.add(j)
-    for i, j in sorted(open_edges, reverse=True):
-        if j in to_sink:
-            to_sink.add(i)
-    return tuple(
-        position
-        for position, ((i, j), op) in enumerate(zip(EDGES, spec, strict=True))
-        if op != NONE and i in from_input and j in to_sink
-    )
-
-
-Expression = tuple["Term", ...]
-"""What a node computes, as a sorted sum of terms; the empty sum is zero."""
-Term = tuple[int, Expression]
-"""An operation applied to an expression; the cell's input is `(SKIP_CONNECT, ())`."""
-
-
-def node_values(spec: Sequence[int], *, by_edge: bool) -> tuple[Expression, ...]:
-    """Return an expression for each node. Nodes with equal expressions compute the same function.
-
-    A node is the sum of its incoming operations. `none` adds nothing, `skip_connect` adds the terms of its source,
-    pooling, which is linear, adds each of them pooled, and a convolution adds one term of its own, unless its source is
-    zero: convolution and batch normalisation as initialised map zero to zero. Sums are unordered, so their terms are
-    sorted. Nothing else is identified: two convolutions of one input stay two terms.
-
-    Args:
-        spec: the six operation numbers.
-        by_edge: whether convolutions on different edges are different operations, as they are once they have weights.
-    """
-    values: list[Expression] = [((SKIP_CONNECT, ()),)]
-    for node in range(1, NUM_NODES):
-        terms: list[Term] = []
-        for edge, ((i, j), op) in enumerate(zip(EDGES, spec, strict=True)):
-            if j != node or op == NONE or not values[i]:
-                continue
-            if op == SKIP_CONNECT:
-                terms.extend(values[i])
-            elif op == AVG_POOL_3X3:
-                terms.extend((op, (term,)) for term in values[i])
-            else:
-                place = 1 + edge if by_edge else 0
-                terms.append((op + len(OPERATIONS) * place, values[i]))
-        values.append(tuple(sorted(terms)))
-    return tuple(values)
-
-
-def canonical_form(spec: Sequence[int]) -> Expression:
-    """Return an expression that is equal for architectures that compute the same function up to relabelling."""
-    return node_values(spec, by_edge=False)[OUTPUT]

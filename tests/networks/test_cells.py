@@ -35,10 +35,9 @@ from nas_exp.networks.cells import (
     CellNetwork,
     cell_network_of,
     draw_weights,
-    effective_cell,
-    first_equal,
 )
 from nas_exp.networks.modules import Network, initialise
+from nas_exp.spaces.cell_graph import effective_cell, first_equal, live_edges
 from nas_exp.spaces.topology import (
     EDGES,
     OPERATIONS,
@@ -46,7 +45,6 @@ from nas_exp.spaces.topology import (
     Spec,
     TopologySpace,
     index_of_spec,
-    live_edges,
     spec_of_index,
 )
 from perf import reference
