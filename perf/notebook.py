@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nas_exp.spaces.topology import OPERATIONS, TopologySpace
+from nas_exp.networks.cell_graph import OPERATIONS
+from nas_exp.spaces.topology import TopologySpace
 
 
 def table(score: npt.NDArray[np.float64]) -> pd.DataFrame:

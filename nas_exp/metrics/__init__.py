@@ -1,7 +1,7 @@
 """Training-free metrics: one file and one function `metric(network, batch) -> float` each; higher is better.
 
-A metric takes any `torch.nn.Module` in training mode that maps images to logits, on the device and in the dtype that
-network and batch share, and leaves its weights as they were.
+Most metrics take any `torch.nn.Module` in training mode that maps images to logits (`networks.interface`). Network and
+batch share device and dtype. A metric leaves the weights as they were.
 """
 
 from __future__ import annotations

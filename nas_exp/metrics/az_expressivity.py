@@ -4,15 +4,13 @@ import torch
 from torch import Tensor
 
 from nas_exp.metrics import Batch
-from nas_exp.metrics.blocks import through_blocks
 from nas_exp.metrics.passes import computed_from
-from nas_exp.networks.cells import CellNetwork
-from nas_exp.networks.modules import Network
+from nas_exp.networks.interface import AnyNetwork, as_network
 
 _K = 1e-8  # of the authors' code: keeps the logarithm finite
 
 
-def block_entropies(network: Network | CellNetwork, batch: Batch) -> Tensor:
+def block_entropies(network: AnyNetwork, batch: Batch) -> Tensor:
     """Return the entropy of each block's output, the stem's first: shape (blocks,), float64, NaN if constant."""
     entropies = []
 
@@ -21,7 +19,7 @@ def block_entropies(network: Network | CellNetwork, batch: Batch) -> Tensor:
         return x
 
     with torch.no_grad():
-        through_blocks(network, batch.images, after_block)
+        as_network(network).through_blocks(batch.images, after_block)
     return torch.stack(entropies)
 
 
@@ -29,13 +27,11 @@ def block_entropies(network: Network | CellNetwork, batch: Batch) -> Tensor:
 def az_expressivity(entropies: Tensor) -> float:
     """Return Σ_l S_l over the stem and all blocks (cells and reductions) l.
 
-    S = -Σ p log(p + k), k = 1e-8, with p the eigenvalues of the (C, C) covariance of the block's output over its B·H·W
-    pixels, divided by their sum: the entropy of the principal components. -inf where an output is constant, as when
-    nothing leads through a cell. Labels are not used.
+    S = -Σ p log(p + k), k = 1e-8, is the entropy of the principal components of a block's output: p are the eigenvalues
+    of the (C, C) covariance over its B·H·W pixels, divided by their sum. The score is -inf where an output is constant.
+    Labels are not used.
 
-    Source: Lee and Ham, *AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search* (2024), with the details
-    of the authors' code, which has 64 images of normal noise and He's normal weights where we have images of the
-    dataset and PyTorch's default weights.
+    Source: Lee and Ham, *AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search* (2024), and their code.
     """
     return float(entropies.sum().nan_to_num(nan=-torch.inf))
 

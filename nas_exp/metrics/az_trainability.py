@@ -9,29 +9,25 @@ from torch.nn import functional
 
 from nas_exp.bounds import AtLeast
 from nas_exp.metrics import Batch
-from nas_exp.metrics.blocks import through_blocks
-from nas_exp.networks.cells import CellNetwork
-from nas_exp.networks.modules import Network
+from nas_exp.networks.interface import AnyNetwork, as_network
 
 _K = 1e-6  # of the authors' code: keeps the score finite where no gradient passes
 
 
-def az_trainability(network: Network | CellNetwork, batch: Batch, *, noise_seed: Annotated[int, AtLeast(0)]) -> float:
+def az_trainability(network: AnyNetwork, batch: Batch, *, noise_seed: Annotated[int, AtLeast(0)]) -> float:
     """Return the mean over all blocks (cells and reductions) of 2 - s - 1/(s + k), k = 1e-6.
 
-    s is the largest singular value of the (C_in, C_out) matrix G_inᵀ G_out / (B·H·W): G_out are random signs for the
-    gradient of a block's output and G_in is the gradient of its input that follows, a row a pixel; where the block
-    halves the image, the four pixels that become one are channels of one row. The best value is 0, at s = 1. -inf where
-    a block hands on what it gets, since there is nothing to train. Labels are not used.
+    s is the largest singular value of the (C_in, C_out) matrix G_inᵀ G_out / (B·H·W), with a row for each pixel. G_out
+    is a gradient of random signs for the block's output, G_in the gradient of its input that follows. Where a block
+    halves the image, the four pixels that become one are channels of one row. The best value is 0, at s = 1; it is -inf
+    where a block returns its input. Labels are not used.
 
     Args:
-        network: either form.
+        network: a module with blocks, or a fast network.
         batch: the mini-batch.
-        noise_seed: of the signs. Blocks whose outputs have the same shape share them, and so do all networks.
+        noise_seed: of the signs, which blocks whose outputs have the same shape share.
 
-    Source: Lee and Ham, *AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search* (2024), with the details
-    of the authors' code, which draws new signs for each block and has 64 images of normal noise and He's normal weights
-    where we have images of the dataset and PyTorch's default weights.
+    Source: Lee and Ham, *AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search* (2024), and their code.
     """
     scores: list[Tensor] = []
     block_input: Tensor | None = None
@@ -44,7 +40,7 @@ def az_trainability(network: Network | CellNetwork, batch: Batch, *, noise_seed:
         return block_input.clone()  # which the block may overwrite
 
     with torch.enable_grad():
-        through_blocks(network, batch.images, after_block)
+        as_network(network).through_blocks(batch.images, after_block)
     return float(torch.stack(scores).mean())
 
 

@@ -1,62 +1,58 @@
-"""The backward passes that metrics share, each on either form of the network."""
+"""The backward passes that metrics share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from nas_exp.metrics import Batch
 from nas_exp.metrics.hamming_kernel import agreements, codes_of
-from nas_exp.networks.cells import CellNetwork
-
-Watcher = Callable[[Tensor, Tensor], None]
-"""Is shown the weight of a layer and its output."""
+from nas_exp.networks.interface import AnyNetwork, UntrainedNetwork, as_network
 
 
 @dataclass(frozen=True, eq=False)
 class LossGradients:
-    """What one backward pass of a network's mean cross-entropy yields of its convolutions and linear layers.
+    """Results of a backward pass of the mean cross-entropy, for each convolution and linear layer in order.
 
-    Of each layer, in the order of the network: `weights` and their `gradients`, of equal shape, and, if asked for,
-    `saliences` (B, channels): the sum over pixels of a layer's output times the loss's gradient with respect to it.
-    On a module every layer is there, with zeros for what the loss does not depend on; a cell network has those layers
-    alone that a signal passes.
+    A module has all its layers, with zeros where the loss does not depend on them; a cell network those alone that a
+    signal passes.
     """
 
-    network: nn.Module | CellNetwork
+    network: UntrainedNetwork
     batch: Batch
     weights: Sequence[Tensor]
     gradients: Sequence[Tensor]
+    """Of the shapes of the weights."""
     saliences: Sequence[Tensor] = ()
+    """(B, channels) each, if asked for: the sum over pixels of a layer's output times its gradient."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageGradients:
-    """What one backward pass of the sum of all logits yields of the images."""
+    """Results of a backward pass of the sum of all logits, for the images."""
 
     gradients: Tensor
-    """(B, 3HW), a row an image."""
+    """(B, 3HW), a row for each image."""
     labels: Tensor
     """(B,)."""
     num_classes: int
 
 
-def loss_gradients(network: nn.Module | CellNetwork, batch: Batch, *, saliences: bool = False) -> LossGradients:
-    """Run one forward and backward pass of the mean cross-entropy of a mini-batch.
+def loss_gradients(network: AnyNetwork, batch: Batch, *, saliences: bool = False) -> LossGradients:
+    """Run a forward and a backward pass of the mean cross-entropy of a mini-batch.
 
     Args:
-        network: either form; it is left as it was.
+        network: any network; it is left as it was.
         batch: the mini-batch.
-        saliences: whether those are found, too.
+        saliences: whether the result has saliences.
     """
     return Forward(network, batch, weights=True, saliences=saliences).loss_gradients()
 
 
-def image_gradients(network: nn.Module | CellNetwork, batch: Batch) -> ImageGradients:
-    """Run one forward and backward pass of the sum of all logits of a mini-batch, for its images."""
+def image_gradients(network: AnyNetwork, batch: Batch) -> ImageGradients:
+    """Run a forward and a backward pass of the sum of all logits of a mini-batch, for its images."""
     return Forward(network, batch, images=True).image_gradients()
 
 
@@ -65,7 +61,7 @@ class Forward:
 
     def __init__(
         self,
-        network: nn.Module | CellNetwork,
+        network: AnyNetwork,
         batch: Batch,
         *,
         weights: bool = False,
@@ -76,25 +72,27 @@ class Forward:
         """Run the forward pass.
 
         Args:
-            network: either form.
+            network: any network.
             batch: the mini-batch.
-            weights: whether gradients with respect to weights are wanted.
-            images: whether gradients with respect to images are.
+            weights: whether `loss_gradients` is to follow.
+            images: whether `image_gradients` is.
             saliences: whether the loss's gradients are to have them.
-            codes: whether K_H is wanted, which takes a cell network.
+            codes: whether `similarity` is to follow.
         """
-        self._network, self._batch = network, batch
+        self._network, self._batch = as_network(network), batch
         self._images = batch.images.detach().requires_grad_(images)
         self._saliences = _Saliences() if saliences else None
         self._codes = codes_of(batch.images) if codes else None
-        parts: dict[str, Any] = {} if self._codes is None else {"observe": self._codes.add}
+        observe = None if self._codes is None else self._codes.add
         self._weights: list[Tensor] = []
         with torch.enable_grad():
             if weights:
                 watch = None if self._saliences is None else self._saliences.watch
-                self._weights, self._logits = layer_weights(network, self._images, watch=watch, **parts)
+                self._weights, self._logits = self._network.weights_and_logits(
+                    self._images, watch=watch, observe=observe
+                )
             else:
-                self._logits = network(self._images, **parts)
+                self._logits = self._network(self._images, observe=observe)
 
     def loss_gradients(self, *, keep: bool = False) -> LossGradients:
         """Run the backward pass of the mean cross-entropy.
@@ -128,58 +126,15 @@ class Forward:
         return agreements(self._codes, self._images)
 
 
-def layer_weights(
-    network: nn.Module | CellNetwork, images: Tensor, *, watch: Watcher | None = None, **parts: Any
-) -> tuple[list[Tensor], Tensor]:
-    """Return the weights of the convolutions and linear layers, for derivatives, and the logits as their function.
-
-    Args:
-        network: either form.
-        images: (B, 3, H, W).
-        watch: is shown the weight and the output of each of these layers as soon as it is computed.
-        parts: what a cell network is to compute with, as `CellNetwork.features` takes it.
-    """
-    if isinstance(network, CellNetwork):
-        leaves = {position: network.weights[position].detach().requires_grad_() for position in network.layers()}
-        if watch is not None:
-            parts["convolve"] = _watched(watch)
-        logits = network(images, weights={**network.weights, **leaves}, **parts)
-        weights = list(leaves.values())
-        if watch is not None:
-            watch(weights[-1], logits)
-        return weights, logits
-    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-
-    def show(layer: nn.Conv2d | nn.Linear, _: object, output: Tensor) -> None:
-        assert watch is not None
-        watch(layer.weight, output)
-
-    handles = [layer.register_forward_hook(show) for layer in layers if watch is not None]
-    try:
-        return [layer.weight for layer in layers], network(images)
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _watched(watch: Watcher) -> Callable[..., Tensor]:
-    def convolve(x: Tensor, weight: Tensor, **geometry: Any) -> Tensor:
-        output = functional.conv2d(x, weight, **geometry)
-        watch(weight, output)
-        return output
-
-    return convolve
-
-
 class _Saliences:
-    """Collects output times gradient, summed over pixels, as soon as the backward pass knows a gradient."""
+    """Collects output times gradient, summed over pixels, during a backward pass."""
 
     def __init__(self) -> None:
         self._found: dict[Tensor, Tensor] = {}
         self._stopped = False
 
     def watch(self, weight: Tensor, output: Tensor) -> None:
-        value = output.detach()  # and not the output, which would keep itself alive through its hook
+        value = output.detach()  # the output itself would be kept alive by its own hook
 
         def keep(gradient: Tensor) -> None:
             if self._stopped:
@@ -191,7 +146,7 @@ class _Saliences:
             output.register_hook(keep)
 
     def stop(self) -> None:
-        """Do not collect what later backward passes find."""
+        """Ignore later backward passes."""
         self._stopped = True
 
     def of(self, weight: Tensor, batch_size: int) -> Tensor:

@@ -10,17 +10,16 @@ from torch.nn import functional
 from nas_exp.metrics import Batch
 from nas_exp.networks.cells import CellNetwork
 from nas_exp.networks.layers import normalised_sum_of_jets
-from nas_exp.networks.modules import Position
+from nas_exp.networks.skeleton import Position
 
 
 def growth_of_slope(network: CellNetwork, batch: Batch, direction: Mapping[Position, Tensor]) -> float:
     """Return ∂²L/∂ε∂δ of the mean cross-entropy L at the weights (1 + ε)(θ + δd), for ε = δ = 0.
 
-    That is dᵀ(Hθ + g), g the gradient and H the Hessian, but not by way of them: every tensor x of the network is
-    carried forward as a jet, which is four tensors in one batch, x, x_ε + x, x_δ and x_εδ + x_δ (the derivatives of
-    (1 + ε)x), indices for derivatives. A layer with weight W and direction D maps a jet (a, b, c, d) to the derivatives
-    Wa, Wb, Wc + Da, Wd + Db of what it gives; ReLU, whose second derivative is zero, keeps of all four what is positive
-    in the first.
+    That is dᵀ(Hθ + g), g the gradient and H the Hessian, found without either. Every tensor x of the network is carried
+    forward as a *jet*: one batch of the four tensors x, x_ε + x, x_δ and x_εδ + x_δ, indices for derivatives. A layer
+    with weight W and direction D maps a jet (a, b, c, d) to the derivatives Wa, Wb, Wc + Da and Wd + Db of its output.
+    ReLU, whose second derivative is zero, keeps of all four what is positive in the first.
 
     Args:
         network: the network.
@@ -43,12 +42,12 @@ def growth_of_slope(network: CellNetwork, batch: Batch, direction: Mapping[Posit
         jet = network.features(
             images, weights=weights, convolve=convolve, combine=normalised_sum_of_jets, rectify=_rectify
         )
-        last = network.layers()[-1]
+        last = network.skeleton.classifier
         logits, of_growth, of_step, of_both = functional.linear(jet, weights[last]).chunk(4)
         stepped, grown_and_stepped = functional.linear(jet[: len(jet) // 2], direction[last]).chunk(2)
         of_step, of_both = (of_step + stepped).double(), (of_both + grown_and_stepped).double()
         of_growth = of_growth.double()
-        p = (logits + network.weights[last[0], 1, 1]).double().softmax(1)
+        p = (logits + network.weights[network.skeleton.classifier_bias]).double().softmax(1)
         wrong = p - functional.one_hot(batch.labels, p.shape[1])
         second = (p * of_growth * of_step).sum(1) - (p * of_growth).sum(1) * (p * of_step).sum(1)
         return float(((wrong * of_both).sum(1) + second).mean())

@@ -15,16 +15,15 @@ _MANY = 100
 
 @computed_from(image_gradients)
 def epe_nas(found: ImageGradients) -> float:
-    """Return the score of the correlations between images of the same class.
+    """Return Σ_c |e_c| over the classes c of the mini-batch, or for more than 100 classes the mean of Σ_d |e_c - e_d|.
 
-    As in `jacob_cov`, what is correlated are the gradients of the sum of the logits with respect to each image. With R
-    the correlations between the images of class c, e_c = Σ log(|R| + k), k = 1e-5. The score is Σ|e_c| over the classes
-    in the mini-batch. For more than 100 classes, e_c is divided by the number of images of the class, classes with a
-    single image are left out, and the score is the mean over the others of Σ_d |e_c - e_d|, or 0 if there are none.
-    NaN where the gradients of a class that counts are constant.
+    e_c = Σ log(|R| + k), k = 1e-5, over the correlations R between the images of class c. As in `jacob_cov`, what is
+    correlated are the gradients of the sum of the logits with respect to each image. For more than 100 classes e_c is
+    divided by the number of images of the class, and classes with one image are left out; the score is 0 if that leaves
+    none. NaN where the gradients of a class that counts are constant.
 
     Source: Lopes et al., *EPE-NAS: Efficient Performance Estimation Without Training for Neural Architecture Search*
-    (2021), equations 2 to 5, with the details of the authors' code, which NASLib has.
+    (2021), equations 2 to 5, and the authors' code, which NASLib has.
     """
     return score_of_classes(found.gradients, found.labels, found.num_classes)
 

@@ -8,13 +8,11 @@ from nas_exp.metrics.passes import computed_from
 def fisher(found: LossGradients) -> float:
     """Return Σ over convolutions and linear layers of n Σ_c ½ mean_b (Σ_p a ∂L/∂a)².
 
-    a is the output of a layer, before anything follows it, with images b, channels c and pixels p; n is the number of
-    weights that make one channel, since the sum is over weights and each has its channel's value. L is the mean
-    cross-entropy of the mini-batch. Unlike `snip` it looks at activations, not at weights.
+    a is the output of a layer, before anything follows it, with images b, channels c and pixels p. n is the number of
+    weights of a channel. L is the mean cross-entropy of the mini-batch.
 
-    Source: Theis et al., *Faster gaze prediction with dense networks and Fisher pruning* (2018), and Turner et al.,
-    *BlockSwap* (2020), summed over the weights as in the code of Abdelfattah et al., *Zero-Cost Proxies for Lightweight
-    NAS* (2021).
+    Source: Theis et al., *Faster gaze prediction with dense networks and Fisher pruning* (2018), summed over
+    the weights as in the code of Abdelfattah et al., *Zero-Cost Proxies for Lightweight NAS* (2021).
     """
     pairs = zip(found.weights, found.saliences, strict=True)
     return float(sum(w[0].numel() * s.double().square().mean(0).sum() / 2 for w, s in pairs))

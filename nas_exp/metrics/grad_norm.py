@@ -8,10 +8,9 @@ from nas_exp.metrics.passes import computed_from
 def grad_norm(found: LossGradients) -> float:
     """Return the sum over convolutions and linear layers of the Euclidean norm of the weight's gradient.
 
-    The loss is the mean cross-entropy of the mini-batch. Biases do not count, nor do layers that the loss does not
-    depend on.
+    The loss is the mean cross-entropy of the mini-batch. Biases do not count.
 
     Source: Abdelfattah et al., *Zero-Cost Proxies for Lightweight NAS* (2021), section 3.2.
     """
-    # One number leaves the device, not one a layer
+    # One number leaves the device, not one for each layer
     return float(sum(gradient.norm().double() for gradient in found.gradients))

@@ -1,49 +1,47 @@
 """The matrix K_H of the paper's equation 1, which `relu` and `naswot` share."""
 
 from collections import defaultdict
-from collections.abc import Collection
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import simsimd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from nas_exp.arrays import FloatArray
 from nas_exp.metrics import Batch
-from nas_exp.networks.cells import CellNetwork, Observer
+from nas_exp.networks.interface import AnyNetwork, as_network
 
 
-def hamming_kernel(
-    network: nn.Module | CellNetwork, images: Tensor, relus: Collection[nn.ReLU] | None = None
-) -> Tensor:
+def hamming_kernel(network: AnyNetwork, images: Tensor, *, reached_only: bool = False) -> Tensor:
     """Return K_H, the number of ReLU units on which the codes of two images agree: shape (B, B), float64, exact.
 
     The code of an image has a 1 for each unit whose input is positive. Distances are summed over layers, so the codes
-    of the whole network never exist as numbers: on a CPU as bits, elsewhere a layer at a time.
+    of the whole network are never held as numbers: on a CPU as bits, elsewhere a layer at a time.
 
     Args:
-        network: any network; of a module, the `nn.ReLU` modules count.
+        network: any network.
         images: (B, 3, H, W).
-        relus: the ReLUs of a module whose units count; by default all of the network.
+        reached_only: whether units that no gradient of the logits reaches are left out.
     """
     codes = codes_of(images)
-    watch_relus(network, images, codes.add, relus)
+    as_network(network).observe_relus(images, codes.add, reached_only=reached_only)
     return agreements(codes, images)
 
 
 def codes_of(images: Tensor) -> "Codes":
-    """Return what collects the codes of images as a network's ReLUs are computed, and holds none yet."""
+    """Return an empty collector of the codes of images."""
     return _PackedCodes() if images.device.type == "cpu" else _CodeProducts()
 
 
 def agreements(codes: "Codes", images: Tensor) -> Tensor:
-    """Return K_H of the codes that were collected of images."""
+    """Return K_H, (B, B), of the codes collected of the images."""
     return codes.units - codes.distances(len(images)).to(images.device)
 
 
-def similarity(network: nn.Module | CellNetwork, batch: Batch) -> Tensor:
-    """Return K_H of a mini-batch over every ReLU of the network, as `hamming_kernel` does; labels are not used."""
+def similarity(network: AnyNetwork, batch: Batch) -> Tensor:
+    """Return K_H of a mini-batch over every ReLU of the network, (B, B); labels are not used."""
     return hamming_kernel(network, batch.images)
 
 
@@ -58,31 +56,6 @@ def log_determinant(kernel: Tensor) -> float:
     if eigenvalues[0] <= len(kernel) * torch.finfo(kernel.dtype).eps * eigenvalues[-1]:
         return -torch.inf
     return float(eigenvalues.log().sum())
-
-
-def watch_relus(
-    network: nn.Module | CellNetwork, images: Tensor, add: Observer, relus: Collection[nn.ReLU] | None = None
-) -> None:
-    """Run a forward pass and show the input or the output of every ReLU, and how often it is applied.
-
-    Args:
-        network: either form.
-        images: (B, 3, H, W).
-        add: is called with each.
-        relus: the ReLUs of a module that are shown; by default all.
-    """
-    with torch.no_grad():
-        if isinstance(network, CellNetwork):
-            network(images, observe=add)
-            return
-        if relus is None:
-            relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
-        handles = [relu.register_forward_pre_hook(lambda _, inputs: add(inputs[0], 1)) for relu in relus]
-        try:
-            network(images)
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 class Codes(Protocol):
@@ -143,7 +116,7 @@ class _CodeProducts:
 _ROWS = 16  # so few that little is counted twice, and enough that calls cost nothing
 
 
-def packed_distances(bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+def packed_distances(bits: npt.NDArray[np.uint8]) -> FloatArray:
     """Count the bits in which rows differ: rows (B, bytes) to distances (B, B)."""
     distances = np.zeros((len(bits), len(bits)))
     for start in range(0, len(bits), _ROWS):

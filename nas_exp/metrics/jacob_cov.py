@@ -14,13 +14,11 @@ _K = 1e-5  # of the paper: keeps both terms finite where the correlation matrix 
 def jacob_cov(found: ImageGradients) -> float:
     """Return -Σ(log(λ + k) + 1/(λ + k)) over the eigenvalues λ of the correlations between images, k = 1e-5.
 
-    What is correlated are the gradients of the sum of the logits with respect to each image, (B, 3HW). The best value,
-    -B, is that of images whose gradients are not correlated. NaN where a gradient is constant, as when nothing leads
-    from input to output. Labels are not used.
+    What is correlated are the gradients of the sum of the logits with respect to each image, (B, 3HW). The best value
+    is -B, where they are not correlated. NaN where a gradient is constant. Labels are not used.
 
     Source: Mellor et al., *Neural Architecture Search without Training*, first version (2020), as in Abdelfattah et
-    al., *Zero-Cost Proxies for Lightweight NAS* (2021). It looks at the slopes of the logits; `naswot`, of the paper's
-    last version, at the codes of the ReLUs.
+    al., *Zero-Cost Proxies for Lightweight NAS* (2021).
     """
     return score_of_correlations(found.gradients)
 

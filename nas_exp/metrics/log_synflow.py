@@ -1,19 +1,15 @@
 """`log_synflow`: `synflow` with the gradients' logarithms, so that no path outweighs all others."""
 
-from torch import nn
-
 from nas_exp.metrics import Batch
 from nas_exp.metrics.flow import FlowGradients, flow_gradients
-from nas_exp.networks.cells import CellNetwork
+from nas_exp.networks.interface import AnyNetwork
 
 
-def log_synflow(network: nn.Module | CellNetwork, batch: Batch) -> float:
+def log_synflow(network: AnyNetwork, batch: Batch) -> float:
     """Return Σ|θ| log(∂R/∂θ + 1) over the weights θ of convolutions and linear layers, natural logarithm.
 
     R is the sum of the logits when every parameter is replaced by its absolute value and BatchNorm by the identity, as
-    in `synflow`, whose sum has the gradient itself in place of its logarithm: gradients grow exponentially with depth,
-    so that the deepest path decides alone. The images are to be ones, shape (1, 3, H, W), labels are not used, and
-    everything is computed in float64.
+    in `synflow`. Images must be ones, (1, 3, H, W). Labels are not used. Computed in float64.
 
     Source: Cavagnero et al., *FreeREA: Training-Free Evolution-based Architecture Search* (2023), section 3.2.
     """

@@ -14,18 +14,15 @@ def meco(network: CellNetwork, batch: Batch) -> float:
     """Return Σ λ over the convolutions that a signal passes, λ the smallest eigenvalue of the channels' correlations.
 
     What is correlated are the channels of a convolution's output, (C_out, H·W), for the first image of the mini-batch,
-    (1, 3, H, W), which passes alone: BatchNorm's statistics are its own. Correlations with a constant channel count as
-    0. A layer with at least as many channels as pixels adds 0. Labels are not used.
+    which passes alone. Correlations with a constant channel count as 0. A layer with at least as many channels as
+    pixels adds 0. Labels are not used.
 
     Args:
-        network: the fast form (`network: live_cells`); others have convolutions that lead nowhere, which do not count.
+        network: the fast form (`network: live_cells`); in others convolutions that lead nowhere would count.
         batch: the mini-batch.
 
     Source: Jiang et al., *MeCo: Zero-Shot NAS with One Data and Single Forward Pass via Minimum Eigenvalue of
-    Correlation* (2023), equation 1. The authors' code adds up the outputs of all modules, so that a convolution counts
-    again as its BatchNorm, which changes no correlation, and as every container around it; here each counts once. It
-    also looks at 64 x 64 pixels of normal noise and not at an image, so that no layer has too few pixels; with images
-    of 32 x 32 or 16 x 16 pixels and 16 channels at first, the last stage has, and adds nothing.
+    Correlation* (2023), equation 1.
     """
     eigenvalues: list[Tensor] = []
 
@@ -35,7 +32,7 @@ def meco(network: CellNetwork, batch: Batch) -> float:
         return y
 
     with torch.no_grad():
-        network.features(batch.images[:1], weights=network.weights, convolve=convolve)
+        network.features(batch.images[:1], convolve=convolve)
     return float(torch.stack(eigenvalues).sum())
 
 

@@ -1,16 +1,15 @@
-"""`num_layers`: how many layers of a network are trained. What every metric has to beat."""
+"""`num_layers`: how many layers of a network are trained: a baseline for every other metric."""
 
 from nas_exp.metrics import Batch
-from nas_exp.networks.counts import Blueprint
+from nas_exp.networks.counts import Counts
 
 
-def num_layers(network: Blueprint, batch: Batch) -> float:
-    """Return the number of convolutions and linear layers; those that lead nowhere count. The mini-batch is not used.
+def num_layers(network: Counts, batch: Batch) -> float:
+    """Return the number of convolutions and linear layers, those that lead nowhere included.
 
-    In this space it is 9 plus 3N for each convolution of the cell, so it takes seven values. BatchNorms are not counted
-    on their own: all but the last of them belong to a convolution.
+    The mini-batch is not used.
 
     Source: Tybl and Neumann, *Training-free Neural Architecture Search through Variance of Knowledge of Deep Network
-    Weights* (2025), in whose ranking the number of layers comes before `vkdnw`.
+    Weights* (2025), who rank by it before `vkdnw`.
     """
     return float(network.layers())

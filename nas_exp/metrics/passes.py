@@ -1,32 +1,30 @@
-"""How a metric says that it is computed from what a pass yields, so that several metrics can share the pass."""
+"""Metrics that are functions of the result of a pass, which several of them can share."""
 
 import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
-
 from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import Forward, image_gradients, loss_gradients
 from nas_exp.metrics.hamming_kernel import similarity
-from nas_exp.networks.cells import CellNetwork
 from nas_exp.networks.devices import computing_seconds
+from nas_exp.networks.interface import AnyNetwork
 
 Pass = Callable[..., Any]
-"""Takes a network and a mini-batch, and options that add to what it returns: metrics' options are united."""
+"""Takes a network, a mini-batch and options that add to its result. The options of all metrics are united."""
 
 
 class PassMetric:
-    """A metric that is a function of what a pass yields. Called as any metric is, it runs the pass itself."""
+    """A metric that is a function of the result of a pass. Called like any metric, it runs the pass itself."""
 
     def __init__(self, of: Callable[..., float], run: Pass, options: Mapping[str, bool]) -> None:
         """Take over name, docstring and keyword-only parameters of the function.
 
         Args:
-            of: takes what the pass yields, and the metric's own parameters by keyword.
+            of: takes the result of the pass, and the metric's own parameters by keyword.
             run: the pass.
-            options: what it is asked for beyond what it always yields.
+            options: what the result must have beyond what it always has.
         """
         functools.update_wrapper(self, of)
         own = [each for each in inspect.signature(of).parameters.values() if each.kind is each.KEYWORD_ONLY]
@@ -34,35 +32,35 @@ class PassMetric:
         self.__signature__ = inspect.Signature([*given, *own])
         self.of, self.run, self.options = of, run, dict(options)
 
-    def __call__(self, network: nn.Module | CellNetwork, batch: Batch, **arguments: Any) -> float:
+    def __call__(self, network: AnyNetwork, batch: Batch, **arguments: Any) -> float:
         """Run the pass and return the score."""
         return self.of(self.run(network, batch, **self.options), **arguments)
 
 
 def computed_from(run: Pass, **options: bool) -> Callable[[Callable[..., float]], PassMetric]:
-    """Make a metric of a function of what a pass yields.
+    """Make a metric of a function of the result of a pass.
 
-    Any function of a network and a mini-batch can be the pass: metrics that name the same one share it.
+    Any function of a network and a mini-batch can be the pass. Metrics that name the same one share it.
     """
     return lambda of: PassMetric(of, run, options)
 
 
 def run_passes(
-    network: nn.Module | CellNetwork, batch: Batch, wanted: Mapping[Pass, Mapping[str, bool]]
+    network: AnyNetwork, batch: Batch, wanted: Mapping[Pass, Mapping[str, bool]]
 ) -> dict[Pass, tuple[Any, float]]:
     """Run several passes on one network and mini-batch, on one forward pass as far as they can share it.
 
     Args:
-        network: either form.
+        network: any network.
         batch: the mini-batch.
         wanted: the passes, with their options.
 
     Returns:
-        What each pass yields, and the seconds that it took: what is shared counts in full for each that needs it.
+        The result of each pass and the seconds that it took: what is shared counts in full for each that needs it.
     """
     found: dict[Pass, tuple[Any, float]] = {}
     device = str(batch.images.device)
-    if isinstance(network, CellNetwork) and len(wanted.keys() & {loss_gradients, image_gradients, similarity}) > 1:
+    if len(wanted.keys() & {loss_gradients, image_gradients, similarity}) > 1:
         found = _on_one_forward(network, batch, wanted)
     for run, options in wanted.items():
         if run not in found:
@@ -73,7 +71,7 @@ def run_passes(
 
 
 def _on_one_forward(
-    network: CellNetwork, batch: Batch, wanted: Mapping[Pass, Mapping[str, bool]]
+    network: AnyNetwork, batch: Batch, wanted: Mapping[Pass, Mapping[str, bool]]
 ) -> dict[Pass, tuple[Any, float]]:
     device = str(batch.images.device)
     start = computing_seconds(device)

@@ -8,12 +8,10 @@ from nas_exp.metrics.passes import computed_from
 def plain(found: LossGradients) -> float:
     """Return Σ θ ⊙ ∂L/∂θ over the weights θ of convolutions and linear layers, signs kept.
 
-    L is the mean cross-entropy of the mini-batch. `snip` adds up the magnitudes of the same terms. A batch
-    normalisation behind a layer makes the terms of that layer cancel (the loss does not change with its scale), so what
-    is left comes from the classifier and from convolutions without one.
+    L is the mean cross-entropy of the mini-batch.
 
-    Source: Abdelfattah et al., *Zero-Cost Proxies for Lightweight NAS* (2021), in whose code it is the baseline of
-    salience; from Mozer and Smolensky, *Skeletonization* (1989).
+    Source: Mozer and Smolensky, *Skeletonization* (1989), as in the code of Abdelfattah et al., *Zero-Cost Proxies for
+    Lightweight NAS* (2021).
     """
     # The terms cancel, so their products and sums keep every digit that the gradients have
     pairs = zip(found.weights, found.gradients, strict=True)

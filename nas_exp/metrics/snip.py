@@ -8,11 +8,9 @@ from nas_exp.metrics.passes import computed_from
 def snip(found: LossGradients) -> float:
     """Return Σ|θ ⊙ ∂L/∂θ| over the weights θ of convolutions and linear layers.
 
-    L is the mean cross-entropy of the mini-batch. `plain` is the same sum without the absolute value, `synflow` the
-    same without data, for magnitudes of weights and the sum of the logits.
+    L is the mean cross-entropy of the mini-batch.
 
-    Source: Lee et al., *SNIP: Single-shot Network Pruning based on Connection Sensitivity* (2019), equation 4, which
-    divides by this sum; summed over the network as in Abdelfattah et al., *Zero-Cost Proxies for Lightweight NAS*
-    (2021), section 3.2.
+    Source: Lee et al., *SNIP: Single-shot Network Pruning based on Connection Sensitivity* (2019), equation 4, summed
+    as in Abdelfattah et al., *Zero-Cost Proxies for Lightweight NAS* (2021), section 3.2.
     """
     return float(sum((w * g).abs().sum().double() for w, g in zip(found.weights, found.gradients, strict=True)))

@@ -2,22 +2,20 @@
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas_exp.metrics import Batch
-from nas_exp.metrics.hamming_kernel import flat, watch_relus
-from nas_exp.networks.cells import CellNetwork
+from nas_exp.metrics.hamming_kernel import flat
+from nas_exp.networks.interface import AnyNetwork, as_network
 
 
-def swap(network: nn.Module | CellNetwork, batch: Batch) -> float:
-    """Return the number of different sample-wise activation patterns over every ReLU unit of the network.
+def swap(network: AnyNetwork, batch: Batch) -> float:
+    """Return the number of different sample-wise activation patterns over all ReLU units of the network.
 
-    The pattern of a unit is on which of the B images its input is positive: B bits, of which there are as many as the
-    network has ReLU units. Where `relu` compares images by the units that they activate, this compares units by the
-    images that activate them. Labels are not used.
+    The pattern of a unit is on which of the B images its input is positive. Labels are not used.
 
-    Source: Peng et al., *SWAP-NAS: Sample-Wise Activation Patterns for Ultra-Fast NAS* (2024), definition 3.3; without
-    the regularisation by size, which needs a size to aim at.
+    Source: Peng et al., *SWAP-NAS: Sample-Wise Activation Patterns for Ultra-Fast NAS* (2024), definition 3.3, without
+    regularisation.
     """
     patterns: list[npt.NDArray[np.uint8]] = []
 
@@ -26,7 +24,7 @@ def swap(network: nn.Module | CellNetwork, batch: Batch) -> float:
         bits = np.packbits(np.greater(flat(x).cpu().numpy(), 0), axis=0)
         patterns.append(np.ascontiguousarray(bits.T))
 
-    watch_relus(network, batch.images, add)
+    as_network(network).observe_relus(batch.images, add)
     return float(count_different(np.concatenate(patterns)))
 
 

@@ -4,24 +4,24 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
 from nas_exp.metrics import Batch
-from nas_exp.metrics.flow import FlowGradients, add_up, flow_gradients
-from nas_exp.networks.cells import CellNetwork
+from nas_exp.metrics.flow import FlowGradients, flow_gradients
+from nas_exp.networks.cells import CellNetwork, add_up
+from nas_exp.networks.interface import AnyNetwork
 
 
-def synflow(network: nn.Module | CellNetwork, batch: Batch) -> float:
+def synflow(network: AnyNetwork, batch: Batch) -> float:
     """Return Σ|θ ⊙ ∂R/∂θ| over the weights θ of convolutions and linear layers.
 
     R is the sum of the logits when every parameter is replaced by its absolute value and BatchNorm by the identity.
-    The images are to be ones, shape (1, 3, H, W); labels are not used. On a module everything is computed in float64.
-    On a cell network it is computed in the dtype of the images, with an exponent of its own, since the values exceed
-    the range of float32: in float32 the score is good to six digits. A score beyond the range of float64 is infinite.
+    Images must be ones, (1, 3, H, W). Labels are not used. A module is computed in float64; a cell network in the
+    images' dtype with an exponent of its own, to six digits in float32. A score beyond the range of float64 is `inf`.
 
     Source: the paper's equations 3 and 4, from Tanaka et al., *Pruning neural networks without any data by iteratively
-    conserving synaptic flow* (2020); summed over the layers as in Abdelfattah et al., *Zero-Cost Proxies for
-    Lightweight NAS* (2021).
+    conserving synaptic flow* (2020).
     """
     if isinstance(network, CellNetwork):
         return _forward_mode(network, batch.images)
@@ -44,7 +44,7 @@ def _forward_mode(network: CellNetwork, images: Tensor) -> float:
     exponent = 0
 
     def convolve(pair: Tensor, weight: Tensor, **geometry: Any) -> Tensor:
-        pair = nn.functional.conv2d(pair, weight, **geometry)
+        pair = functional.conv2d(pair, weight, **geometry)
         # (Wx, W(d + x)) are the layer's value and derivative; the next layer's inputs are the value and their sum
         pair[1] += pair[0]
         return pair

@@ -20,27 +20,22 @@ def vkdnw(
     directions: Annotated[int, AtLeast(1)],
     noise_seed: Annotated[int, AtLeast(0)],
 ) -> float:
-    """Return the number of layers that a signal passes, plus the entropy of the Fisher information's eigenvalues.
+    """Return the number of layers that a signal passes plus the entropy of the Fisher information's eigenvalues.
 
-    The entropy is -Σ q log q over the nine deciles of the eigenvalues, divided by their sum; 0 where all are 0. It is
-    at most log 9, and one more convolution in the cell makes at least three more layers, so the number comes first.
-
-    The Fisher information matrix is (L, L), with one weight of each of the L convolutions and linear layers, the first:
-    F = mean over images of Jᵀ(diag(p) - ppᵀ)J, with J the (classes, L) derivatives of an image's logits and p its
-    predicted probabilities. BatchNorm's mean and variance are those of the mini-batch, as constants, so that an image's
-    logits depend on no other image. Labels are not used.
+    The entropy is -Σ q log q over the nine deciles of the eigenvalues, divided by their sum, at most log 9; 0 where all
+    are 0. The Fisher information matrix is F = mean over images of Jᵀ(diag(p) - ppᵀ)J, (L, L), for the first weight of
+    each of the L convolutions and linear layers. J are the (classes, L) derivatives of an image's logits, p its
+    predicted probabilities. BatchNorm's mean and variance count as constants. Labels are not used.
 
     Args:
-        network: the fast form (`network: live_cells`); others also have layers that lead nowhere, which do not count.
+        network: the fast form (`network: live_cells`); in others layers that lead nowhere would count.
         batch: the mini-batch, B images.
-        directions: F is the mean of (vᵀJ)ᵀ(vᵀJ) over so many v for each image, which have the expectation 0 and the
-            covariance diag(p) - ppᵀ; its rank is at most B times this.
+        directions: F is the mean of (vᵀJ)ᵀ(vᵀJ) over so many random v for each image, which have the expectation 0 and
+            the covariance diag(p) - ppᵀ; its rank is at most B times this.
         noise_seed: of these directions.
 
     Source: Tybl and Neumann, *Training-free Neural Architecture Search through Variance of Knowledge of Deep Network
-    Weights* (2025), equations 8 to 12, which have the covariance itself in place of directions. The authors' code has
-    He's weights, BatchNorms on their running statistics, and layers that lead nowhere; it also counts the parameters of
-    BatchNorms and the classifier's bias, and makes p a little more even.
+    Weights* (2025), equations 8 to 12.
     """
     jacobian = weighted_jacobian(network, batch.images, directions=directions, noise_seed=noise_seed).double()
     fisher = jacobian.T @ jacobian / len(jacobian)
@@ -57,14 +52,10 @@ def entropy_of_deciles(eigenvalues: Tensor) -> float:
 
 def weighted_jacobian(network: CellNetwork, images: Tensor, *, directions: int, noise_seed: int) -> Tensor:
     """Return vᵀJ, the derivatives of v·logits by the first weight of each layer: shape (directions * B, L)."""
-    probe = _Probe()
+    probe = _FirstWeights()
     with torch.enable_grad():
-        features = network.features(
-            images, weights=network.weights, convolve=probe.convolve, combine=held_normalised_sum
-        )
-        *_, last = network.layers()
-        weight, bias = network.weights[last], network.weights[last[0], 1, 1]
-        logits = functional.linear(features, weight, bias)
+        features = network.features(images, convolve=probe.convolve, combine=constant_normalised_sum)
+        logits = network.classify(features)
     v = _directions(logits.detach(), directions, noise_seed)
     rows = []
     for one in v:
@@ -73,8 +64,8 @@ def weighted_jacobian(network: CellNetwork, images: Tensor, *, directions: int, 
     return torch.cat(rows)
 
 
-class _Probe:
-    """Knows of every convolution the derivative by its first weight, as soon as a backward pass has been there."""
+class _FirstWeights:
+    """Collects the derivative by each convolution's first weight while a backward pass runs."""
 
     def __init__(self) -> None:
         self._stem: Tensor | None = None
@@ -90,7 +81,7 @@ class _Probe:
         found, number = self._found, len(self._found)
         found.append(None)
 
-        def keep(gradient: Tensor) -> None:  # knows the list and not the probe, which would keep every graph alive
+        def keep(gradient: Tensor) -> None:  # refers to the list, not to self, which would keep every graph alive
             found[number] = (gradient[:, 0] * met).sum((1, 2))
 
         if y.requires_grad:
@@ -106,8 +97,8 @@ class _Probe:
         return [v.new_zeros(len(v)) if found is None else found for found in self._found]
 
 
-def held_normalised_sum(convolved: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
-    """Return the same as `layers.normalised_sum`, with derivatives for which mean and variance are constants."""
+def constant_normalised_sum(convolved: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+    """Return the same as `layers.normalised_sum`, with mean and variance as constants in its derivatives."""
     normalised = []
     for x in convolved:
         variance, mean = torch.var_mean(x.detach(), (0, 2, 3), correction=0)

@@ -25,21 +25,17 @@ def zen(
 
     x and ε are `samples` images of normal noise each, (samples, 3, H, W). f maps them to the features that are averaged
     for the classifier, (samples, 4C, H/4, W/4), whose norm is taken image by image. s² is the mean over channels of the
-    variance that a BatchNorm finds in x: it takes that much away of the reaction, and the sum gives it back.
-    The weights of a layer are scaled to a mean square of 1 first. `-inf` where nothing leads from input to output.
+    variance that a BatchNorm finds in x. The weights of each layer are first scaled to a mean square of 1. `-inf` where
+    nothing leads from input to output.
 
     Args:
-        network: the fast form (`network: live_cells`); others have BatchNorms that lead nowhere, which do not count.
-        batch: ones, (1, 3, H, W), of which the size alone is used.
+        network: the fast form (`network: live_cells`); in others BatchNorms that lead nowhere would count.
+        batch: ones, (1, 3, H, W), of which only the size is used.
         samples: images of noise.
         gamma: how far the input is moved.
         noise_seed: of the images.
 
-    Source: Lin et al., *Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition* (2021), algorithm 1, whose
-    weights are normal and whose mean is over several draws of weights and images. Here there is one draw, the weights
-    are uniform, with the same variance, and s is that of x itself, where the authors' code has a running mean of it.
-    The norm is that of their code; the algorithm as printed has the Frobenius norm. It takes residual links out of a
-    network first; here skip connections stay, since they are what is chosen.
+    Source: Lin et al., *Zen-NAS: A Zero-Shot NAS for High-Performance Image Recognition* (2021), algorithm 1.
     """
     x, noise = _noise(samples, tuple(batch.images.shape[1:]), noise_seed, batch.images.dtype, str(batch.images.device))
     scaled = network.with_weights(lambda weight: weight / weight.square().mean().sqrt())
@@ -63,7 +59,7 @@ def _features(network: CellNetwork, images: Tensor) -> tuple[Tensor, Tensor]:
         nonlocal rectified
         rectified = output  # the last one stays
 
-    network.features(images, weights=network.weights, combine=combine, observe=observe)
+    network.features(images, combine=combine, observe=observe)
     return rectified, torch.stack(variances).double().log().sum() / 2
 
 

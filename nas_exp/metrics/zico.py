@@ -5,33 +5,31 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas_exp.bounds import AtLeast
 from nas_exp.errors import InputError
 from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import loss_gradients
-from nas_exp.networks.cells import CellNetwork
+from nas_exp.networks.interface import AnyNetwork
 
 
-def zico(network: nn.Module | CellNetwork, batch: Batch, *, batches: Annotated[int, AtLeast(2)]) -> float:
+def zico(network: AnyNetwork, batch: Batch, *, batches: Annotated[int, AtLeast(2)]) -> float:
     """Return Σ log Σ mean|g| / std(g): over convolutions and linear layers, of the sum over a layer's weights.
 
-    g is the gradient of the mean cross-entropy with respect to a weight; mean and standard deviation (dividing by
-    n) are over `batches` equal parts of the mini-batch, each with a pass of its own. Weights with a deviation of 0 do
-    not count, nor do layers that have none but those. `grad_norm` looks at the gradients' size, this at the inverse of
-    their coefficient of variation.
+    g is the gradient of the mean cross-entropy with respect to a weight. Mean and standard deviation (dividing by n)
+    are over `batches` equal parts of the mini-batch, with a pass each. Weights with a deviation of 0 do not count, nor
+    do layers that have no others.
 
     Args:
-        network: either form.
+        network: any network.
         batch: the mini-batch, B images.
-        batches: in how many parts it is split; B has to be a multiple.
+        batches: the number of parts; it must divide B.
 
     Raises:
         InputError: the mini-batch cannot be split into so many equal parts.
 
-    Source: Li et al., *ZiCo: Zero-shot NAS via Inverse Coefficient of Variation on Gradients* (2023), equation 6, with
-    the deviation of g itself, as in the authors' code.
+    Source: Li et al., *ZiCo: Zero-shot NAS via Inverse Coefficient of Variation on Gradients* (2023), equation 6.
     """
     return inverse_variation([loss_gradients(network, part).gradients for part in split(batch, batches)])
 

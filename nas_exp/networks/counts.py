@@ -1,42 +1,23 @@
-"""What the networks of architectures are made of, told without making them: layers, parameters, multiply-adds."""
+"""What the networks of architectures are made of, without making them: layers, parameters, multiply-adds."""
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from nas_exp.arrays import IntArray
-from nas_exp.spaces.topology import NOR_CONV_1X1, NOR_CONV_3X3
-
-_STAGES = 3
-
-
-@dataclass(frozen=True)
-class _Conv:
-    """A convolution without bias; `shrunk` is how often the image was halved when it leaves it."""
-
-    kernel: int
-    inputs: int
-    outputs: int
-    shrunk: int
-    batch_norm: bool = True
-
-    @property
-    def weights(self) -> int:
-        return self.kernel**2 * self.inputs * self.outputs
-
-    @property
-    def params(self) -> int:
-        return self.weights + 2 * self.outputs * self.batch_norm
+from nas_exp.networks.cell_graph import EDGES, KERNEL_SIZES, OPERATIONS
+from nas_exp.networks.skeleton import Convolution, skeleton
 
 
 @dataclass(frozen=True, eq=False)
-class Blueprint:
-    """The networks of one size. Of operations that no signal passes, everything counts.
+class Counts:
+    """Counts of the networks of one size; operations that no signal passes count too.
 
     Attributes:
-        specs: the architectures, shape (…, 6): operation numbers, in the order of `space.EDGES`. What is counted has
-            the shape (…).
+        specs: the architectures, shape (…, 6): operation numbers, in the order of `EDGES`. Each count has the
+            shape (…).
         C: channels of the first stage.
         N: cells a stage.
         num_classes: width of the logits.
@@ -48,44 +29,58 @@ class Blueprint:
     num_classes: int
 
     def params(self) -> IntArray:
-        """Count trainable parameters, as NAS-Bench-201 does: of convolutions, BatchNorms, classifier and its bias."""
-        last_norm = 2 * self._last_channels
-        return self._over_convolutions(lambda conv: conv.params, last_norm + self._classifier)
+        """Count trainable parameters as NAS-Bench-201 does: of convolutions, BatchNorms, classifier and its bias."""
+        last_batch_norm = 2 * self._features
+        return self._over_convolutions(_params) + last_batch_norm + self._classifier
 
     def flops(self, image_size: int) -> IntArray:
-        """Count an image's multiply-adds, as NAS-Bench-201 does: of convolutions, classifier and its bias, no more."""
-        return self._over_convolutions(
-            lambda conv: conv.weights * (image_size // 2**conv.shrunk) ** 2, self._classifier
-        )
+        """Count the multiply-adds of one image as NAS-Bench-201 does: of convolutions, classifier and its bias."""
+        return self._over_convolutions(_flops, image_size) + self._classifier
 
     def layers(self) -> IntArray:
-        """Count the layers that have weights to train: convolutions and the classifier."""
-        return self._over_convolutions(lambda _: 1, 1)
+        """Count the layers with weights to train: convolutions and the classifier."""
+        return self._over_convolutions(_layer) + 1
 
     @property
-    def _last_channels(self) -> int:
-        return self.C * 2 ** (_STAGES - 1)
+    def _features(self) -> int:
+        return skeleton(C=self.C, N=self.N).features
 
     @property
     def _classifier(self) -> int:
-        return (self._last_channels + 1) * self.num_classes
+        return (self._features + 1) * self.num_classes
 
-    def _over_convolutions(self, count: Callable[[_Conv], int], rest: int) -> IntArray:
-        """Add up something over all convolutions of every network, and what the rest has of it."""
-        total = np.full(self.specs.shape[:-1], rest + sum(map(count, self._around_cells())))
-        for operation, kernel in ((NOR_CONV_1X1, 1), (NOR_CONV_3X3, 3)):
-            of_cells = 0
-            for stage in range(_STAGES):
-                channels = self.C * 2**stage
-                of_cells += self.N * count(_Conv(kernel, channels, channels, stage))
-            total = total + of_cells * np.count_nonzero(self.specs == operation, axis=-1)
+    def _over_convolutions(self, count: "_Count", image_size: int = 0) -> IntArray:
+        """Sum a count over all convolutions of each network."""
+        around_cells, of_edges = _sums(count, self.C, self.N, image_size)
+        total: IntArray = around_cells + of_edges[np.arange(len(EDGES)), self.specs].sum(axis=-1)
         return total
 
-    def _around_cells(self) -> Iterator[_Conv]:
-        """Yield the convolutions that every network has: the stem's, and those of the blocks between stages."""
-        yield _Conv(3, 3, self.C, 0)
-        for stage in range(1, _STAGES):
-            inputs, outputs = self.C * 2 ** (stage - 1), self.C * 2**stage
-            yield _Conv(3, inputs, outputs, stage)
-            yield _Conv(3, outputs, outputs, stage)
-            yield _Conv(1, inputs, outputs, stage, batch_norm=False)
+
+_Count = Callable[[Convolution, int], int]
+"""What a convolution counts, for images of some height and width."""
+
+
+def _params(convolution: Convolution, _: int) -> int:
+    return convolution.weights + 2 * convolution.outputs * convolution.batch_norm
+
+
+def _flops(convolution: Convolution, image_size: int) -> int:
+    return convolution.weights * (image_size // 2**convolution.halvings) ** 2
+
+
+def _layer(_: Convolution, __: int) -> int:
+    return 1
+
+
+@functools.lru_cache(maxsize=64)
+def _sums(count: _Count, C: int, N: int, image_size: int) -> tuple[int, IntArray]:
+    """Return the sum outside the cells, and that of an operation on an edge over all cells: shape (6, 5)."""
+    around_cells, of_edges = 0, np.zeros((len(EDGES), len(OPERATIONS)), dtype=np.int64)
+    operations = {size: op for op, size in KERNEL_SIZES.items()}
+    for block in skeleton(C=C, N=N).blocks:
+        for (part, size), convolution in block.convolutions.items():
+            if block.kind == "cell":
+                of_edges[part, operations[size]] += count(convolution, image_size)
+            else:
+                around_cells += count(convolution, image_size)
+    return around_cells, of_edges

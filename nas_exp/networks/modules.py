@@ -1,8 +1,4 @@
-"""The official NAS-Bench-201 network of an architecture, and its initialisation.
-
-Source: Dong and Yang, *NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search* (2020), figure 1,
-with the details of the authors' code (xautodl 1.0.0), which trained the benchmark's networks.
-"""
+"""The official network of an architecture (`skeleton`) as a `torch.nn.Module`, and its initialisation."""
 
 import functools
 import math
@@ -12,30 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas_exp.spaces.topology import (
-    AVG_POOL_3X3,
-    EDGES,
-    NONE,
-    NOR_CONV_1X1,
-    NOR_CONV_3X3,
-    NUM_NODES,
-    OUTPUT,
-    SKIP_CONNECT,
-    index_of_spec,
-)
-
-STAGES = 3
+from nas_exp.networks.cell_graph import AVG_POOL_3X3, EDGES, KERNEL_SIZES, NONE, NUM_NODES, OUTPUT, SKIP_CONNECT
+from nas_exp.networks.skeleton import Block, Convolution, Position, skeleton
+from nas_exp.spaces.topology import index_of_spec
 
 
 class Network(nn.Module):
     """The network that NATS-Bench trains for an architecture, BatchNorm always on batch statistics.
 
-    Stem, N cells, reduction, N cells, reduction, N cells, global average pool, classifier; the three stages have C, 2C
-    and 4C channels. Convolution and classifier weights are uninitialised memory until `initialise` or the caller
-    fills them; BatchNorm starts with weight 1 and bias 0.
+    Convolution and classifier weights are uninitialised memory until `initialise` or the caller fills them. BatchNorm
+    starts with weight 1 and bias 0.
 
     Args:
-        spec: the six operation numbers, in the order of `space.EDGES`.
+        spec: the six operation numbers, in the order of `EDGES`.
         C: channels of the first stage.
         N: cells a stage.
         num_classes: width of the logits.
@@ -48,15 +33,12 @@ class Network(nn.Module):
         super().__init__()
         index_of_spec(spec)  # only for the error that it raises
         self.spec, self.N = tuple(spec), N
-        self.stem = nn.Sequential(Conv(3, C, 3), _batch_norm(C))
-        self.blocks = nn.ModuleList()
-        for stage in range(STAGES):
-            channels = C * 2**stage
-            if stage > 0:
-                self.blocks.append(Reduction(channels // 2, channels))
-            self.blocks.extend(Cell(spec, channels) for _ in range(N))
-        self.head = nn.Sequential(_batch_norm(channels), nn.ReLU())
-        self.classifier = Classifier(channels, num_classes)
+        self.skeleton = skeleton(C=C, N=N)
+        stem, *blocks = self.skeleton.blocks
+        self.stem = nn.Sequential(*_layers(*stem.convolutions.values()))
+        self.blocks = nn.ModuleList(Cell(spec, each) if each.kind == "cell" else Reduction(each) for each in blocks)
+        self.head = nn.Sequential(_batch_norm(self.skeleton.features), nn.ReLU())
+        self.classifier = Classifier(self.skeleton.features, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, 3, H, W), H and W divisible by 4, to logits (B, num_classes)."""
@@ -69,9 +51,9 @@ class Network(nn.Module):
 class Cell(nn.Module):
     """A cell: each node is the sum of the operations on its incoming edges; every tensor is (B, channels, H, W)."""
 
-    def __init__(self, spec: Sequence[int], channels: int) -> None:
+    def __init__(self, spec: Sequence[int], block: Block) -> None:
         super().__init__()
-        self.edges = nn.ModuleList(_OPERATIONS[op](channels) for op in spec)
+        self.edges = nn.ModuleList(_operation(op, edge, block) for edge, op in enumerate(spec))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what the output node holds when the input node holds `x`."""
@@ -85,22 +67,23 @@ class Cell(nn.Module):
 class Reduction(nn.Module):
     """The residual block between two stages: half the resolution, other channels."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, block: Block) -> None:
         super().__init__()
-        self.conv_a = ReLUConvBN(in_channels, out_channels, 3, stride=2)
-        self.conv_b = ReLUConvBN(out_channels, out_channels, 3)
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2), Conv(in_channels, out_channels, 1))
+        conv_a, conv_b, shortcut = block.convolutions.values()
+        self.conv_a = ReLUConvBN(conv_a)
+        self.conv_b = ReLUConvBN(conv_b)
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2), *_layers(shortcut))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in_channels, H, W) to (B, out_channels, H/2, W/2)."""
+        """Map (B, C, H, W) to (B, 2C, H/2, W/2)."""
         return self.shortcut(x) + self.conv_b(self.conv_a(x))
 
 
 class ReLUConvBN(nn.Sequential):
     """ReLU, convolution, BatchNorm; keeps the resolution at stride 1."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> None:
-        super().__init__(nn.ReLU(), Conv(in_channels, out_channels, kernel_size, stride), _batch_norm(out_channels))
+    def __init__(self, convolution: Convolution) -> None:
+        super().__init__(nn.ReLU(), *_layers(convolution))
 
 
 class Zero(nn.Module):
@@ -112,10 +95,14 @@ class Zero(nn.Module):
 
 
 class Conv(nn.Conv2d):
-    """A convolution without bias and without initial values, which `initialise` would only overwrite."""
+    """A convolution without initial values, which `initialise` would only overwrite; it knows its position."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
+    def __init__(self, convolution: Convolution) -> None:
+        size = convolution.kernel_size
+        super().__init__(
+            convolution.inputs, convolution.outputs, size, convolution.stride, padding=size // 2, bias=False
+        )
+        self.position = convolution.position
 
     def reset_parameters(self) -> None:
         """Leave the weight as allocated."""
@@ -132,13 +119,22 @@ def _batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 
-_OPERATIONS: dict[int, Callable[[int], nn.Module]] = {
-    NONE: lambda channels: Zero(),
-    SKIP_CONNECT: lambda channels: nn.Identity(),
-    NOR_CONV_1X1: lambda channels: ReLUConvBN(channels, channels, 1),
-    NOR_CONV_3X3: lambda channels: ReLUConvBN(channels, channels, 3),
-    AVG_POOL_3X3: lambda channels: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+def _layers(convolution: Convolution) -> list[nn.Module]:
+    """Return the convolution, and the BatchNorm that follows it if one does."""
+    return [Conv(convolution), *([_batch_norm(convolution.outputs)] if convolution.batch_norm else [])]
+
+
+_WITHOUT_WEIGHTS: dict[int, Callable[[], nn.Module]] = {
+    NONE: Zero,
+    SKIP_CONNECT: nn.Identity,
+    AVG_POOL_3X3: lambda: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
 }
+
+
+def _operation(op: int, edge: int, block: Block) -> nn.Module:
+    if op in KERNEL_SIZES:
+        return ReLUConvBN(block.convolutions[edge, KERNEL_SIZES[op]])
+    return _WITHOUT_WEIGHTS[op]()
 
 
 def initialise(network: Network, seed: int) -> None:
@@ -153,23 +149,14 @@ def initialise(network: Network, seed: int) -> None:
             parameter.copy_(draw(seed, position, tuple(parameter.shape), fan_in))
 
 
-Position = tuple[int, int, int]
-"""Block (0 is the stem), edge of the cell or convolution of the reduction, kernel size."""
-
-
 def positions(network: Network) -> Iterator[tuple[Position, Tensor, int]]:
     """Yield the position of every drawn parameter, the parameter, and its fan-in."""
-    last = len(network.blocks) + 1
-    for number, block in enumerate([network.stem, *network.blocks]):
-        parts = block.edges if isinstance(block, Cell) else block.children()
-        for part_number, part in enumerate(parts):
-            for layer in part.modules():
-                if isinstance(layer, Conv):
-                    kernel_size = layer.kernel_size[0]
-                    yield (number, part_number, kernel_size), layer.weight, layer.in_channels * kernel_size**2
+    for layer in network.modules():
+        if isinstance(layer, Conv):
+            yield layer.position, layer.weight, layer.weight[0].numel()
     classifier = network.classifier
-    for number, parameter in enumerate([classifier.weight, classifier.bias]):
-        yield (last, number, 1), parameter, classifier.in_features
+    yield network.skeleton.classifier, classifier.weight, classifier.in_features
+    yield network.skeleton.classifier_bias, classifier.bias, classifier.in_features
 
 
 # Of a seed, the space draws 189 distinct arrays at N=5: 180 for the edges, 9 for stem, reductions and classifier (7 MB

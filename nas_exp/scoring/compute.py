@@ -192,7 +192,10 @@ def _network(recipe: Recipe, prepared: "_Prepared", arch_index: int, form: str) 
     metric = recipe.metric
     assert metric.seed is not None
     weights = Weights(metric.seed, str(metric.dtype), str(prepared.batch.images.device))
-    return recipe.space.network(arch_index, form, recipe.images, weights)
+    network = recipe.space.network(arch_index, form, recipe.images, weights)
+    if prepared.forms and not isinstance(network, tuple(prepared.forms.values())):
+        raise InputError(f"{metric.key}.network={form}: {metric.target} takes {' or '.join(prepared.forms)}")
+    return network
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,8 @@ class _Prepared:
     """What all architectures share of a recipe."""
 
     function: Any
+    forms: dict[str, type]
+    """As `_forms` finds them."""
     arguments: dict[str, Any]
     batch: "Batch"
     """On the device; recipes with equal mini-batches have the same object."""
@@ -216,12 +221,11 @@ def _prepare(recipes: tuple[Recipe, ...]) -> list[_Prepared]:
     for recipe in recipes:
         metric = recipe.metric
         function = _function(metric)
-        _check_form(function, metric)
         arguments = keywords(function, metric.arguments, metric.key)
         key = getattr(recipe.batch, "digest", None), metric.dtype
         if key not in batches:
             batches[key] = _batch(recipe)
-        prepared.append(_Prepared(function, arguments, batches[key], sharing(recipe)))
+        prepared.append(_Prepared(function, _forms(function), arguments, batches[key], sharing(recipe)))
     return prepared
 
 
@@ -229,25 +233,19 @@ def _function(metric: Metric) -> Callable[..., Any]:
     return find(metric.target, f"{metric.key}._target_", given=("network", "batch"))
 
 
-def _check_form(function: Callable[..., Any], metric: Metric) -> None:
-    """Check that a metric's function takes the form of the network that its configuration gives it, as far as it says.
-
-    Raises:
-        InputError: it does not.
-    """
+def _forms(function: Callable[..., Any]) -> dict[str, type]:
+    """Return the forms of a network that a metric takes, by name, as far as its signature says; empty if it does not."""
     from torch import nn
 
     from nas_exp.networks.cells import CellNetwork
-    from nas_exp.networks.counts import Blueprint
-    from nas_exp.networks.modules import Network
+    from nas_exp.networks.counts import Counts
+    from nas_exp.networks.interface import UntrainedNetwork
 
-    forms = {"modules": Network, "cells": CellNetwork, "live_cells": CellNetwork, "counts": Blueprint}
+    forms = {"modules": nn.Module, "cells": CellNetwork, "live_cells": CellNetwork, "counts": Counts}
     first, *_ = inspect.signature(function, eval_str=True).parameters.values()
     options = typing.get_args(first.annotation) or (first.annotation,)
-    taken = tuple(option for option in options if option in (nn.Module, *forms.values()))
-    if taken and not issubclass(forms[str(metric.network)], taken):
-        expected = " or ".join(name for name, form in forms.items() if issubclass(form, taken))
-        raise InputError(f"{metric.key}.network={metric.network}: {metric.target} takes {expected}")
+    taken = tuple(option for option in options if option in (UntrainedNetwork, *forms.values()))
+    return {name: form for name, form in forms.items() if issubclass(form, taken)}
 
 
 def _batch(recipe: Recipe) -> "Batch":

@@ -7,27 +7,26 @@ as NATS-Bench writes it: ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``, the incoming e
 
 import functools
 import itertools
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import numpy as np
 
 from nas_exp.arrays import IntArray
 from nas_exp.bounds import AtLeast, AtMost
 from nas_exp.errors import InputError
+from nas_exp.networks.cell_graph import (
+    AVG_POOL_3X3,
+    EDGES,
+    NUM_NODES,
+    OPERATIONS,
+    Spec,
+    all_specs,
+    canonical_form,
+    first_equal,
+)
+from nas_exp.networks.counts import Counts
 from nas_exp.spaces.space import Images, Schedules, Space, Weights
-
-if TYPE_CHECKING:
-    from nas_exp.networks.counts import Blueprint
-
-OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-NONE, SKIP_CONNECT, NOR_CONV_1X1, NOR_CONV_3X3, AVG_POOL_3X3 = range(5)
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-NUM_NODES = 4
-INPUT, OUTPUT = 0, NUM_NODES - 1
-SIZE = len(OPERATIONS) ** len(EDGES)
-
-Spec = tuple[int, ...]
 
 
 class TopologySpace(Space):
@@ -87,9 +86,7 @@ class TopologySpace(Space):
         """
         spec, size = self.options(arch_index), {"C": self.C, "N": self.N, "num_classes": images.num_classes}
         if form == "counts":
-            from nas_exp.networks.counts import Blueprint
-
-            return Blueprint(np.array(spec), **size)
+            return Counts(np.array(spec), **size)
         import torch
 
         dtype = getattr(torch, weights.dtype)
@@ -108,8 +105,6 @@ class TopologySpace(Space):
         """See `Space.first_equal`. Modules and counts have all parts, so there every architecture is its own."""
         if form in ("modules", "counts"):
             return arch_index
-        from nas_exp.networks.cells import first_equal
-
         return first_equal(dead_relus=form == "cells")[np.asarray(arch_index, dtype=np.int64)].tolist()
 
     def twins(self, arch_index: IntArray) -> IntArray:
@@ -124,12 +119,10 @@ class TopologySpace(Space):
         """See `Space.flops`; those of operations that no signal passes count."""
         return self._counts(arch_index, images).flops(images.image_size)
 
-    def _counts(self, arch_index: IntArray, images: Images) -> "Blueprint":
-        from nas_exp.networks.counts import Blueprint
-
+    def _counts(self, arch_index: IntArray, images: Images) -> Counts:
         weights = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
         specs = np.asarray(arch_index)[..., None] // weights % len(OPERATIONS)
-        return Blueprint(specs, C=self.C, N=self.N, num_classes=images.num_classes)
+        return Counts(specs, C=self.C, N=self.N, num_classes=images.num_classes)
 
 
 def spec_of_index(arch_index: int) -> Spec:
@@ -194,71 +187,4 @@ def _indices() -> dict[str, int]:
 def _functions() -> IntArray:
     """Number the functions that architectures compute: shape (15625,), equal for twins."""
     numbers: dict[object, int] = {}
-    specs = itertools.product(range(len(OPERATIONS)), repeat=len(EDGES))
-    return np.array([numbers.setdefault(canonical_form(spec), len(numbers)) for spec in specs])
-
-
-def live_edges(spec: Sequence[int], sinks: Collection[int] = (OUTPUT,)) -> tuple[int, ...]:
-    """Return the positions in `EDGES` whose operations carry signal from the cell's input to its output.
-
-    An edge is live when its operation is not `none`, its source is reached from the input, and a sink is reached from
-    its target, both along edges that are not `none`.
-
-    Args:
-        spec: the six operation numbers.
-        sinks: the nodes whose values are wanted.
-    """
-    open_edges = [(i, j) for (i, j), op in zip(EDGES, spec, strict=True) if op != NONE]
-    from_input, to_sink = {INPUT}, set(sinks)
-    # EDGES is sorted by target, so one pass in each direction settles both sets
-    for i, j in open_edges:
-        if i in from_input:
-            from_input.add(j)
-    for i, j in sorted(open_edges, reverse=True):
-        if j in to_sink:
-            to_sink.add(i)
-    return tuple(
-        position
-        for position, ((i, j), op) in enumerate(zip(EDGES, spec, strict=True))
-        if op != NONE and i in from_input and j in to_sink
-    )
-
-
-Expression = tuple["Term", ...]
-"""What a node computes, as a sorted sum of terms; the empty sum is zero."""
-Term = tuple[int, Expression]
-"""An operation applied to an expression; the cell's input is `(SKIP_CONNECT, ())`."""
-
-
-def node_values(spec: Sequence[int], *, by_edge: bool) -> tuple[Expression, ...]:
-    """Return an expression for each node. Nodes with equal expressions compute the same function.
-
-    A node is the sum of its incoming operations. `none` adds nothing, `skip_connect` adds the terms of its source,
-    pooling, which is linear, adds each of them pooled, and a convolution adds one term of its own, unless its source is
-    zero: convolution and batch normalisation as initialised map zero to zero. Sums are unordered, so their terms are
-    sorted. Nothing else is identified: two convolutions of one input stay two terms.
-
-    Args:
-        spec: the six operation numbers.
-        by_edge: whether convolutions on different edges are different operations, as they are once they have weights.
-    """
-    values: list[Expression] = [((SKIP_CONNECT, ()),)]
-    for node in range(1, NUM_NODES):
-        terms: list[Term] = []
-        for edge, ((i, j), op) in enumerate(zip(EDGES, spec, strict=True)):
-            if j != node or op == NONE or not values[i]:
-                continue
-            if op == SKIP_CONNECT:
-                terms.extend(values[i])
-            elif op == AVG_POOL_3X3:
-                terms.extend((op, (term,)) for term in values[i])
-            else:
-                place = 1 + edge if by_edge else 0
-                terms.append((op + len(OPERATIONS) * place, values[i]))
-        values.append(tuple(sorted(terms)))
-    return tuple(values)
-
-
-def canonical_form(spec: Sequence[int]) -> Expression:
-    """Return an expression that is equal for architectures that compute the same function up to relabelling."""
-    return node_values(spec, by_edge=False)[OUTPUT]
+    return np.array([numbers.setdefault(canonical_form(spec), len(numbers)) for spec in all_specs()])

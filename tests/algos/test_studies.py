@@ -9,7 +9,8 @@ import pytest
 
 from nas_exp.algos import Costs, Trajectory, nsga2, tpe
 from nas_exp.analysis import pareto
-from nas_exp.spaces.topology import EDGES, TopologySpace, index_of_spec
+from nas_exp.networks.cell_graph import EDGES
+from nas_exp.spaces.topology import TopologySpace, index_of_spec
 
 SPACE = TopologySpace()
 BEST = np.array([3, 1, 3, 1, 2, 4])

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nas_exp.spaces.topology import OPERATIONS, SIZE, str_of_index
+from nas_exp.networks.cell_graph import OPERATIONS
+from nas_exp.spaces.topology import SIZE, str_of_index
 from tests.conftest import RunProgram
 
 CANARY = "canary"

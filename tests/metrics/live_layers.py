@@ -4,7 +4,7 @@ from torch import nn
 
 from nas_exp.networks.cells import CellNetwork, cell_network_of
 from nas_exp.networks.modules import Cell, Network
-from nas_exp.spaces.topology import live_edges
+from nas_exp.networks.cell_graph import live_edges
 
 
 def live_modules(network: Network) -> list[nn.Module]:

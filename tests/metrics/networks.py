@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from nas_exp.metrics import Batch
 from nas_exp.networks.modules import Network, initialise
-from nas_exp.spaces.topology import EDGES, OPERATIONS
+from nas_exp.networks.cell_graph import EDGES, OPERATIONS
 
 SPECS = st.tuples(*[st.integers(0, len(OPERATIONS) - 1)] * len(EDGES))
 SEEDS = st.integers(0, 2**32 - 1)

@@ -6,7 +6,7 @@ from torch.func import functional_call
 
 from nas_exp.metrics import Batch
 from nas_exp.metrics.grasp import grasp
-from nas_exp.spaces.topology import Spec
+from nas_exp.networks.cell_graph import Spec
 from tests.metrics.backward_reference import layers
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from nas_exp.metrics import Batch
 from nas_exp.metrics.jacob_cov import jacob_cov, score_of_correlations
-from nas_exp.spaces.topology import Spec
+from nas_exp.networks.cell_graph import Spec
 from tests.metrics.backward_reference import image_gradients
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from nas_exp.metrics.l2_norm import l2_norm
-from nas_exp.spaces.topology import Spec
+from nas_exp.networks.cell_graph import Spec
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch
 
 

@@ -17,7 +17,7 @@ from nas_exp.metrics.passes import Pass, computed_from, run_passes
 from nas_exp.metrics.snip import snip
 from nas_exp.networks.cells import cell_network_of
 from nas_exp.scoring.compute import Work, compute, compute_together
-from nas_exp.spaces.topology import Spec
+from nas_exp.networks.cell_graph import Spec
 from tests.metrics.networks import SEEDS, SPECS, cell_network, random_batch
 
 PASSES: dict[Pass, dict[str, bool]] = {loss_gradients: {"saliences": True}, image_gradients: {}, similarity: {}}

@@ -10,7 +10,7 @@ from torch import nn
 from nas_exp.metrics import Batch
 from nas_exp.metrics.hamming_kernel import _CodeProducts, _PackedCodes, hamming_kernel, packed_distances
 from nas_exp.metrics.relu import relu
-from nas_exp.spaces.topology import Spec
+from nas_exp.networks.cell_graph import Spec
 from tests.metrics.hamming_reference import all_relus, log_det_kernel
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch, other_network, random_batch
 

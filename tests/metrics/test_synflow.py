@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 
 from nas_exp.metrics.synflow import synflow
-from nas_exp.spaces.topology import Spec
+from nas_exp.networks.cell_graph import Spec
 from perf.reference import synflow as reference
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch, other_network
 

@@ -7,7 +7,7 @@ from torch import nn
 from nas_exp.errors import InputError
 from nas_exp.metrics import Batch
 from nas_exp.metrics.zico import zico
-from nas_exp.spaces.topology import Spec
+from nas_exp.networks.cell_graph import Spec
 from tests.metrics.backward_reference import weights_after_backward
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 

@@ -35,20 +35,11 @@ from nas_exp.networks.cells import (
     CellNetwork,
     cell_network_of,
     draw_weights,
-    effective_cell,
-    first_equal,
 )
 from nas_exp.networks.modules import Network, initialise
-from nas_exp.spaces.topology import (
-    EDGES,
-    OPERATIONS,
-    SIZE,
-    Spec,
-    TopologySpace,
-    index_of_spec,
-    live_edges,
-    spec_of_index,
-)
+from nas_exp.networks.cell_graph import effective_cell, first_equal, live_edges
+from nas_exp.networks.cell_graph import EDGES, OPERATIONS, Spec
+from nas_exp.spaces.topology import SIZE, TopologySpace, index_of_spec, spec_of_index
 from perf import reference
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch, random_batch
 

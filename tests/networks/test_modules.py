@@ -9,7 +9,8 @@ from torch import nn
 
 from nas_exp.errors import InputError
 from nas_exp.networks.modules import Cell, Network, initialise
-from nas_exp.spaces.topology import EDGES, NONE, NOR_CONV_3X3, OPERATIONS, Spec, str_of_spec
+from nas_exp.networks.cell_graph import EDGES, NONE, NOR_CONV_3X3, OPERATIONS, Spec
+from nas_exp.spaces.topology import str_of_spec
 
 SPECS = st.tuples(*[st.integers(0, len(OPERATIONS) - 1)] * len(EDGES))
 CONVOLUTIONS = (NOR_CONV_3X3,) * len(EDGES)

@@ -28,7 +28,7 @@ from nas_exp.metrics.grasp import grasp
 from nas_exp.metrics.hamming_kernel import hamming_kernel
 from nas_exp.metrics.jacob_cov import jacob_cov
 from nas_exp.metrics.l2_norm import l2_norm
-from nas_exp.metrics.naswot import naswot, reached_relus
+from nas_exp.metrics.naswot import naswot
 from nas_exp.metrics.plain import plain
 from nas_exp.metrics.relu import relu
 from nas_exp.metrics.snip import snip
@@ -68,7 +68,7 @@ GOLDENS = {
     "relu": Golden("relu_all", lambda network, inputs: relu(network, inputs.data)),
     "relu units": Golden("relu_all_units", lambda network, inputs: _units(network, inputs.data.images)),
     "naswot": Golden("relu_live", lambda network, inputs: naswot(network, inputs.data)),
-    "naswot units": Golden("relu_live_units", lambda network, inputs: _reached_units(network, inputs.data.images)),
+    "naswot units": Golden("relu_live_units", lambda network, inputs: _units(network, inputs.data.images, reached_only=True)),
     "synflow": Golden("synflow", lambda network, inputs: synflow(network, inputs.ones)),
     "grad_norm": Golden("grad_norm", lambda network, inputs: grad_norm(network, inputs.data)),
     "snip": Golden("snip", lambda network, inputs: snip(network, inputs.data)),
@@ -162,13 +162,9 @@ def relative_error(found: float, expected: float) -> float:
     return abs(found - expected) / abs(expected)
 
 
-def _units(network: Network | CellNetwork, images: Tensor, relus: set[nn.ReLU] | None = None) -> float:
+def _units(network: Network | CellNetwork, images: Tensor, *, reached_only: bool = False) -> float:
     # An image's code agrees with itself on every unit
-    return float(hamming_kernel(network, images, relus)[0, 0])
-
-
-def _reached_units(network: Network | CellNetwork, images: Tensor) -> float:
-    return _units(network, images, None if isinstance(network, CellNetwork) else reached_relus(network, images))
+    return float(hamming_kernel(network, images, reached_only=reached_only)[0, 0])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
