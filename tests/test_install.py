@@ -17,7 +17,7 @@ Run = Callable[..., str]
 
 SOURCES = ("nas_exp", "hydra_plugins", "conf", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 
-METRIC = "def last(network, batch):\n    return float(sum(weight.abs().sum() for weight in network.classifier.parameters()))\n"
+METRIC = "def last(network, batch):\n    return float(network.classifier.weight.abs().sum())\n"
 MINE = """# The weights of the classifier.
 name: mine
 _target_: my_metric.last
@@ -72,7 +72,7 @@ def run(installed: Path, tmp_path: Path) -> Run:
     def run(command: str, *arguments: str, exit_code: int = 0) -> str:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "NAS_EXP"))}
         done = subprocess.run(
-            [installed / command, *arguments],
+            [command, *arguments],
             cwd=tmp_path,
             env={**environment, "PATH": f"{installed}:{os.environ['PATH']}", "COLUMNS": "200"},
             stdout=subprocess.PIPE,
@@ -140,7 +140,8 @@ def test_python_has_the_same_choices(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_command_completes_words(run: Run) -> None:
-    assert "nas-exp" in run("nas-exp", "-sc", "install=bash")
+    assert run("nas-exp", "-sc", "install=bash").endswith(" nas-exp\n")
+    assert "metric=synflow " in run("env", "COMP_LINE=nas-exp metric=syn", "nas-exp", "-sc", "query=bash")
 
 
 def test_a_source_distribution_holds_what_a_wheel_is_built_from(source: Path) -> None:
