@@ -144,9 +144,10 @@ def _check_sets(together: object) -> None:
 
 def _again(folder: Path) -> str:
     """Return the command that runs what is missing of a sweep."""
-    program, *arguments = sys.argv
-    kept = [argument for argument in arguments if not argument.lstrip("+").startswith(("name=", "rerun="))]
-    return shlex.join(["python", program, *kept, f"name={folder.name}"])
+    from nas_exp.config.program import started_as
+
+    kept = [argument for argument in sys.argv[1:] if not argument.lstrip("+").startswith(("name=", "rerun="))]
+    return shlex.join([*started_as(), *kept, f"name={folder.name}"])
 
 
 def _quoted(value: str) -> str:

@@ -1,13 +1,15 @@
 """The command line around Hydra: one job, and the program as a whole."""
 
+import contextlib
 import logging
 import os
-import shutil
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import partial
+from logging import FileHandler
 from pathlib import Path
 from typing import NoReturn
 
@@ -62,7 +64,7 @@ def run_job(node: DictConfig) -> None:
             key, value = ("dry_run", "true") if config.dry_run else ("rerun", config.rerun)
             raise InputError(f"{key}={value}: is about the jobs of a sweep; expected -m")
     except InputError as error:
-        _remove_if_new(folder)
+        _remove_if_new(folder, f"{hydra_config.job.name}.log")
         _refuse(error)
     try:
         summary = _run_task(config, folder)
@@ -77,6 +79,8 @@ def run_program(main: Callable[[], None]) -> int:
     It is 0, 1 (jobs failed), 2 (bad input), 130 (Ctrl-C) or 143 (SIGTERM). Bad input is told in one line. With
     HYDRA_FULL_ERROR=1 in the environment it raises instead, as Hydra's users know.
     """
+    if "--version" in sys.argv[1:]:  # of which Hydra would say its own
+        main = partial(print, f"nas-exp {nas_exp.__version__}")
     signal.signal(signal.SIGTERM, _terminate)
     register_schema()
     # conf/hydra/launcher/ has settings for launchers that bring a schema of the same name, as is meant
@@ -104,7 +108,7 @@ def run_program(main: Callable[[], None]) -> int:
         # a log file that cannot be opened is told as a ValueError
         cause = error.__cause__ if isinstance(error, ValueError) else error
         if cause is not None and is_about_files(cause):
-            _complain(describe(cause, _results_folder(cause)))
+            _complain(describe(cause, _results_folder()))
         elif is_about_arguments(error):
             _complain(one_line(error))
         else:
@@ -175,16 +179,26 @@ def _complain(line: str) -> None:
     print(f"error: {' '.join(line.split())}", file=sys.stderr)
 
 
-def _results_folder(error: OSError) -> str:
-    """Return the folder that Hydra was about to prepare for the results, which its own errors do not name."""
-    frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return next((str(names["output_dir"]) for names in frames if "output_dir" in names), "the results folder")
+def _results_folder() -> str:
+    """Return the folder of the job's log, which Hydra opens before it writes the files whose errors name none."""
+    logs = [Path(handler.baseFilename) for handler in logging.getLogger().handlers if isinstance(handler, FileHandler)]
+    return str(_shown(logs[0].parent)) if logs else "the results folder"
 
 
-def _remove_if_new(folder: Path) -> None:
-    """Remove a job's folder in which there is nothing but what Hydra puts there at the start."""
-    if all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir()):
-        shutil.rmtree(folder)
+def _remove_if_new(folder: Path, log_name: str) -> None:
+    """Remove what Hydra puts into a job's folder at the start, and the folder if it held nothing else.
+
+    All of it stays in the folder of an earlier job.
+    """
+    if any(path.name != ".hydra" and path.suffix != ".log" for path in folder.iterdir()):
+        return
+    made = [folder / ".hydra" / f"{name}.yaml" for name in ("config", "hydra", "overrides")]
+    made += [path for path in [folder / log_name] if path.exists() and path.stat().st_size == 0]
+    for path in made:
+        path.unlink(missing_ok=True)
+    for place in (folder / ".hydra", folder):
+        with contextlib.suppress(OSError):  # it holds something else
+            place.rmdir()
 
 
 def _shown(folder: Path) -> Path:

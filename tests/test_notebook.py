@@ -72,3 +72,11 @@ def test_what_is_wrong_is_told_in_one_line(override: str, message: str) -> None:
         configure(override)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_package_exports_what_notebooks_need_and_imports_nothing_else() -> None:
+    code = (
+        "import sys, nas_exp; print({'hydra', 'numpy'} & set(sys.modules)); from nas_exp import *; print(run_searches)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("set()\n<function search ")

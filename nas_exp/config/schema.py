@@ -1,4 +1,4 @@
-"""What the files in conf/ refer to: the types of their keys, and two resolvers."""
+"""What the files in conf/ refer to: the types of their keys, and three resolvers."""
 
 import re
 from dataclasses import dataclass, field
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import MISSING, OmegaConf
 
+from nas_exp.config.program import conf_folders, started_as
 from nas_exp.errors import InputError
 
 
@@ -64,10 +66,11 @@ class ConfigNode:
 
 
 def register_schema() -> None:
-    """Make known to Hydra what the files in conf/ refer to: the schema, and two resolvers."""
+    """Make known to Hydra what the files in conf/ refer to: the schema, and three resolvers."""
     ConfigStore.instance().store(name="schema", node=ConfigNode)
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
     OmegaConf.register_new_resolver("choices", describe_choices, replace=True)
+    OmegaConf.register_new_resolver("program", lambda: " ".join(started_as()), replace=True)
 
 
 def folder_name(name: str) -> str:
@@ -82,9 +85,17 @@ def folder_name(name: str) -> str:
 
 
 def describe_choices(group: str) -> str:
-    """Return a line for each file of a group in conf/: its name, and what its first line says it is."""
-    files = sorted((Path(__file__).parents[2] / "conf" / group).glob("*.yaml"))
+    """Return a line for each file of a group: its name, and its first comment.
+
+    The files are those on Hydra's search path: in our conf/, the current folder's and the one of ``--config-dir``.
+    """
+    folders = conf_folders(GlobalHydra.instance().config_loader().get_search_path())
+    files = [file for folder in folders for file in sorted((folder / group).glob("*.yaml"))]
     width = max(len(file.stem) for file in files)
-    return "\n".join(
-        f"{file.stem:<{width}}  {file.read_text(encoding='utf-8').partition(chr(10))[0].lstrip('# ')}" for file in files
-    )
+    return "\n".join(f"{file.stem:<{width}}  {_first_comment(file)}" for file in files)
+
+
+def _first_comment(file: Path) -> str:
+    """Return the first line of a file that is not one for Hydra, without its mark."""
+    lines = (line.lstrip("# ").rstrip() for line in file.read_text(encoding="utf-8").splitlines())
+    return next((line for line in lines if not line.startswith("@package")), "")

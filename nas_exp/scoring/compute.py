@@ -234,7 +234,7 @@ def _function(metric: Metric) -> Callable[..., Any]:
 
 
 def _forms(function: Callable[..., Any]) -> dict[str, type]:
-    """Return the forms of a network that a metric takes, by name, as far as its signature says; empty if it does not."""
+    """Return the forms of a network that a metric's signature says it takes, by name; empty if it says none."""
     from torch import nn
 
     from nas_exp.networks.cells import CellNetwork

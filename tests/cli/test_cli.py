@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+import nas_exp
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import SMALL, rows, without_seconds
 
@@ -160,6 +161,18 @@ def test_bad_input_leaves_nothing_behind(program: RunProgram, tmp_path: Path) ->
     assert program("name=../escaped").returncode == 2
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert not (tmp_path / "escaped").exists()
+
+
+def test_bad_input_leaves_what_else_is_in_the_folder_alone(program: RunProgram, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("a.log", "run.log"):
+        (tmp_path / "mine" / name).write_text("kept")
+    assert program("algo.S=0", "hydra.run.dir=mine").returncode == 2
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["a.log", "run.log"]
+
+
+def test_the_version_is_ours(program: RunProgram) -> None:
+    assert program("runs=1", "--version").stdout == f"nas-exp {nas_exp.__version__}\n"
 
 
 def test_bad_input_leaves_an_earlier_result_alone(program: RunProgram, tmp_path: Path) -> None:
