@@ -13,7 +13,7 @@ from nas_exp.config.check import Config, check
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
 from nas_exp.config.schema import register_schema
 from nas_exp.errors import InputError
-from nas_exp.report.trajectory import draw_trajectories
+from nas_exp.report.job_figures import draw_trajectories
 from nas_exp.scoring.scorer import known_scores
 from nas_exp.tasks.search import search
 

@@ -1,6 +1,5 @@
 """The noise ceiling: how well architectures that compute the same function rank each other once trained."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,9 @@ import numpy as np
 from nas_exp.analysis.intervals import TAILS, UNKNOWN, Interval
 from nas_exp.analysis.ranking import correlations
 from nas_exp.arrays import FloatArray, IntArray
-from nas_exp.spaces.topology import SIZE, canonical_form, spec_of_index
+
+VERSION = 1
+"""To be counted up when `noise_ceiling` gives other numbers, so that cached ones are computed again."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ def noise_ceiling(
 
     Args:
         accuracy: shape (n,), percent; architectures without one (NaN) are left out.
-        classes: shape (n,), equal for architectures that compute the same function, such as numbers of
-            `nas_exp.spaces.topology.canonical_form`.
+        classes: shape (n,), equal for architectures that compute the same function.
         top: share of the pairs, in (0, 1].
         draws: how many.
         seed: of the draws.
@@ -79,18 +79,6 @@ def noise_ceiling(
         **{name: _over_draws([each[name] for each in found]) for name in ("rho", "tau", "rho_top", "tau_top")},
         classes=len(members),
     )
-
-
-def ceiling_of_space(accuracy: FloatArray, *, top: float) -> NoiseCeiling:
-    """Return the `noise_ceiling` of accuracies by `arch_index`: shape (15625,), percent, NaN where unknown."""
-    return noise_ceiling(accuracy, function_classes(), top=top)
-
-
-@functools.cache
-def function_classes() -> IntArray:
-    """Number the functions that architectures compute, up to relabelling: shape (15625,), equal for twins."""
-    numbers: dict[object, int] = {}
-    return np.array([numbers.setdefault(canonical_form(spec_of_index(arch)), len(numbers)) for arch in range(SIZE)])
 
 
 def _over_draws(found: Sequence[float | None]) -> Interval:

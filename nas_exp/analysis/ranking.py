@@ -9,6 +9,9 @@ from scipy import stats
 from nas_exp.analysis.intervals import Interval, resampled
 from nas_exp.arrays import FloatArray, IntArray
 
+K = 100
+"""How many of the best-scored nDCG and precision look at."""
+
 
 def best_scored(score: FloatArray, top: float) -> IntArray:
     """Return the positions of the `top` share of scores (n,), at least two, best first; what is not finite comes last.
@@ -92,7 +95,7 @@ def kendall_interval(
 
 
 def ndcg_interval(
-    score: FloatArray, accuracy: FloatArray, *, k: int = 100, resamples: int = 1000, seed: int = 0
+    score: FloatArray, accuracy: FloatArray, *, k: int = K, resamples: int = 1000, seed: int = 0
 ) -> Interval:
     """Return nDCG of the k best-scored, as `ranking_quality` has it, with its paired bootstrap interval.
 
@@ -138,7 +141,7 @@ class RankingQuality:
 
 
 def ranking_quality(
-    score: FloatArray, accuracy: FloatArray, *, top: float = 0.1, k: Sequence[int] = (10, 100)
+    score: FloatArray, accuracy: FloatArray, *, top: float = 0.1, k: Sequence[int] = (10, K)
 ) -> RankingQuality:
     """Return how well scores rank architectures, over all and among the best.
 

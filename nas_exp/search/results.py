@@ -77,7 +77,7 @@ class Front:
 
 def front_of(run: Run, cost: Costs, benchmark: Benchmark) -> Front:
     """Return the Pareto front of what a run has scored."""
-    step = pareto.front(run.trajectory, cost)
+    step = pareto.front(run.trajectory.arch_index, run.trajectory.score, cost[run.trajectory.arch_index])
     arch = run.trajectory.arch_index[step]
     return Front(
         arch, run.trajectory.score[step], cost[arch], benchmark.val_acc_200[arch], benchmark.test_acc_200[arch]

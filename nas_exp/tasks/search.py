@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nas_exp.config.check import Config
-from nas_exp.report.pareto import plot_fronts
-from nas_exp.report.trajectory import plot_trajectories
+from nas_exp.report.job_figures import plot_fronts, plot_trajectories
 from nas_exp.scoring.plan import forecast, plan_all
 from nas_exp.scoring.scorer import open_scorer
 from nas_exp.search import costs
