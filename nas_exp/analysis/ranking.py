@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from nas_exp.analysis.intervals import Interval, resampled
+from nas_exp.analysis.intervals import UNKNOWN, Interval, resampled, without_bounds
 from nas_exp.arrays import FloatArray, IntArray
 
 K = 100
@@ -116,34 +116,36 @@ def ndcg_interval(
         ValueError: the arrays do not have those shapes, or an accuracy is not finite.
     """
     usable = _usable(score, accuracy)
-    value = ranking_quality(usable, accuracy, k=(k,)).ndcg[k]
+    value = ranking_quality(usable, accuracy, k=(k,)).ndcg[k].value
     ranks = _dense_ranks(-usable), _dense_ranks(-accuracy)
     return resampled(value, lambda drawn: _ndcg_of_drawn(*ranks, accuracy, drawn, k), len(usable), resamples, seed)
 
 
 @dataclass(frozen=True)
 class RankingQuality:
-    """How well scores rank architectures by accuracy. Correlations are None where there is nothing to correlate."""
+    """How well scores rank architectures by accuracy. Unknown figures are NaN, as are bounds that were not computed."""
 
-    rho: float | None
+    rho: Interval
     """Spearman."""
-    tau: float | None
+    tau: Interval
     """Kendall, tau-b."""
-    rho_top: float | None
+    rho_top: Interval
     """Spearman among the best-scored share."""
-    tau_top: float | None
-    precision: Mapping[int, float | None]
-    """By k: the share of the k best-scored that are among the k most accurate; None for more than there are."""
-    ndcg: Mapping[int, float | None]
-    """By k: normalised discounted cumulative gain of the k best-scored; None likewise."""
-    regret: float
+    tau_top: Interval
+    precision: Mapping[int, Interval]
+    """By k: the share of the k best-scored that are among the k most accurate; NaN for more than there are."""
+    ndcg: Mapping[int, Interval]
+    """By k: normalised discounted cumulative gain of the k best-scored; NaN likewise."""
+    regret: Interval
     """Accuracy of the most accurate less that of the best-scored, percentage points."""
+    architectures: int
+    """How many have a score and an accuracy."""
 
 
 def ranking_quality(
     score: FloatArray, accuracy: FloatArray, *, top: float = 0.1, k: Sequence[int] = (10, K)
 ) -> RankingQuality:
-    """Return how well scores rank architectures, over all and among the best.
+    """Return how well scores rank architectures, over all and among the best, without bounds.
 
     nDCG is that of Järvelin and Kekäläinen (2002), Cumulated Gain-Based Evaluation of IR Techniques, with the discount
     1 / log2(1 + rank) that has become usual: the sum of discounted gains of the k best-scored, over that of the k most
@@ -169,19 +171,15 @@ def ranking_quality(
     gain = (accuracy - lowest) / (highest - lowest) if highest > lowest else np.ones_like(accuracy)
     discount = _discount(len(accuracy))
     found, ideal = (np.cumsum(discount * _expected_in_order(order, gain)) for order in (usable, accuracy))
-    precision: dict[int, float | None] = dict.fromkeys(k)
-    ndcg: dict[int, float | None] = dict.fromkeys(k)
+    precision, ndcg = (dict.fromkeys(k, UNKNOWN) for _ in range(2))
     for count in k:
         if count <= len(accuracy):
             among_best = (accuracy >= best_first[count - 1]).astype(np.float64)
-            precision[count] = float(_expected_in_order(usable, among_best)[:count].mean())
-            ndcg[count] = float(found[count - 1] / ideal[count - 1])
-    return RankingQuality(
-        **correlations(usable, accuracy, top=top),
-        precision=precision,
-        ndcg=ndcg,
-        regret=float(highest - _expected_in_order(usable, accuracy)[0]),
-    )
+            precision[count] = without_bounds(_expected_in_order(usable, among_best)[:count].mean())
+            ndcg[count] = without_bounds(found[count - 1] / ideal[count - 1])
+    rho, tau, rho_top, tau_top = map(without_bounds, correlations(usable, accuracy, top=top).values())
+    regret = without_bounds(highest - _expected_in_order(usable, accuracy)[0])
+    return RankingQuality(rho, tau, rho_top, tau_top, precision, ndcg, regret, len(accuracy))
 
 
 def _interval(

@@ -1,7 +1,7 @@
 """What a report computes from a sweep of searches, once, for its tables, figures and findings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +9,23 @@ import numpy as np
 from nas_exp.analysis.ceiling import NoiseCeiling
 from nas_exp.analysis.comparisons import Comparison, Ranking, compare_pairs, ranks_over_datasets
 from nas_exp.analysis.intervals import Interval, mean_interval
+from nas_exp.analysis.ranking import RankingQuality, kendall_interval, ranking_quality, spearman_interval
 from nas_exp.arrays import FloatArray
 from nas_exp.errors import InputError
 from nas_exp.report.ceilings import cached_ceiling
 from nas_exp.report.equal_cost import EqualCost, at_equal_cost
-from nas_exp.report.ranked import TOP, RankedMetric, rank
 from nas_exp.report.similarity import Similarity, similarities
 from nas_exp.report.sweep import FinishedJob, FinishedSweep, Search
+
+TOP = 0.1
+"""The share of the best-scored that is looked at on its own."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What a report computes from a sweep, once."""
 
-    ranked: Mapping[tuple[str, str], RankedMetric]
+    ranked: Mapping[tuple[str, str], RankingQuality]
     """By dataset and metric."""
     scored: Mapping[tuple[str, str], tuple[FloatArray, FloatArray]]
     """Likewise: the scores and the accuracies (percent) of the architectures that have both, shape (n,) each."""
@@ -60,7 +63,7 @@ def gather(sweep: FinishedSweep, *, store: Path, images: str | None, device: str
     for job in sweep.jobs:
         first.setdefault((job.dataset, job.metric), job)
     scored, absent = dict[tuple[str, str], tuple[FloatArray, FloatArray]](), dict[tuple[str, str], str]()
-    seconds, accuracies = dict[tuple[str, str], FloatArray](), dict[str, FloatArray]()
+    accuracies: dict[str, FloatArray] = {}
     for key, job in first.items():
         try:
             scores, trained = sweep.scores(job), sweep.trained(job)
@@ -71,15 +74,12 @@ def gather(sweep: FinishedSweep, *, store: Path, images: str | None, device: str
         accuracy = trained[scores.arch_index]
         both = np.isfinite(accuracy)
         if both.sum() > 1:
-            scored[key], seconds[key] = (scores.score[both], accuracy[both]), scores.seconds[both]
+            scored[key] = scores.score[both], accuracy[both]
         else:
             absent[key] = "no architectures with both a score and an accuracy"
     twins = sweep.space.twins()
     with joblib.Parallel(n_jobs=n_jobs) as parallel:
-        ranked = parallel(
-            joblib.delayed(rank)(sweep.label(key[1]), first[key].config.metric.input, *pair, seconds[key])
-            for key, pair in scored.items()
-        )
+        ranked = parallel(joblib.delayed(rank)(*pair) for pair in scored.values())
         ceilings = parallel(
             joblib.delayed(cached_ceiling)(store, accuracy, twins, top=TOP)
             for accuracy in accuracies.values()
@@ -99,6 +99,17 @@ def gather(sweep: FinishedSweep, *, store: Path, images: str | None, device: str
         _rank_searches(by_dataset),
         at_equal_cost(sweep, {dataset: float(np.nanmax(accuracy)) for dataset, accuracy in accuracies.items()}),
         *similarities(sweep, root=images, device=device),
+    )
+
+
+def rank(score: FloatArray, accuracy: FloatArray) -> RankingQuality:
+    """Return how well scores rank accuracies, shape (n,) each, with the intervals of correlations."""
+    return replace(
+        ranking_quality(score, accuracy, top=TOP),
+        rho=spearman_interval(score, accuracy),
+        tau=kendall_interval(score, accuracy),
+        rho_top=spearman_interval(score, accuracy, top=TOP),
+        tau_top=kendall_interval(score, accuracy, top=TOP),
     )
 
 

@@ -10,8 +10,7 @@ from nas_exp.analysis.ranking import best_scored
 from nas_exp.arrays import BoolArray, FloatArray
 from nas_exp.report.document import Figure
 from nas_exp.report.drawing import COLOURS, draw
-from nas_exp.report.evidence import Evidence
-from nas_exp.report.ranked import TOP
+from nas_exp.report.evidence import TOP, Evidence
 from nas_exp.report.similarity import QUANTILES, Similarity
 from nas_exp.report.sweep import FinishedSweep
 

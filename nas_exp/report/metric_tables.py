@@ -55,9 +55,9 @@ def quality_table(sweep: FinishedSweep, evidence: Evidence) -> Table:
             if ranked is None:
                 continue
             rows.append([
-                sweep.label(dataset), ranked.name, of_interval(ranked.tau), of_interval(ranked.tau_top),
-                ranked.precision[10], ranked.precision[K], of_interval(ranked.ndcg[10], 3),
-                of_interval(ranked.ndcg[K], 3), ranked.regret,
+                sweep.label(dataset), sweep.label(metric), of_interval(ranked.tau), of_interval(ranked.tau_top),
+                of_interval(ranked.precision[10]), of_interval(ranked.precision[K]),
+                of_interval(ranked.ndcg[10], 3), of_interval(ranked.ndcg[K], 3), of_interval(ranked.regret),
             ])  # fmt: skip
     return Table(
         "quality",
@@ -74,17 +74,17 @@ def proxy_table(sweep: FinishedSweep, dataset: str, ranked: RankedMetrics) -> Ta
     """Return all that a sweep of task=correlate says of each metric on a dataset, below the twins of the space."""
     metrics, ceiling = ranked.metrics, ranked.ceiling
     columns: dict[str, list[Cell]] = {
-        "ρ": _column(ranked, [metric.rho for metric in metrics]),
-        "τ": _column(ranked, [metric.tau for metric in metrics]),
-        f"ρ {ranked.top}": _column(ranked, [metric.rho_top for metric in metrics]),
-        f"nDCG@{K}": _column(ranked, [metric.ndcg[K] for metric in metrics], digits=3),
-        f"precision@{K}": _column(ranked, [metric.precision[K] for metric in metrics]),
-        "regret": _column(ranked, [metric.regret for metric in metrics], lower_is_better=True),
+        "ρ": _column(ranked, [metric.quality.rho for metric in metrics]),
+        "τ": _column(ranked, [metric.quality.tau for metric in metrics]),
+        f"ρ {ranked.top}": _column(ranked, [metric.quality.rho_top for metric in metrics]),
+        f"nDCG@{K}": _column(ranked, [metric.quality.ndcg[K] for metric in metrics], digits=3),
+        f"precision@{K}": _column(ranked, [metric.quality.precision[K] for metric in metrics]),
+        "regret": _column(ranked, [metric.quality.regret for metric in metrics], lower_is_better=True),
         "seconds a network": [_three_figures(metric.seconds) for metric in metrics],
     }
     unlike = ""
     if not all(map(ranked.is_of_all, metrics)):
-        columns["architectures"] = [metric.architectures for metric in metrics]
+        columns["architectures"] = [metric.quality.architectures for metric in metrics]
         unlike = f" Of fewer architectures, {K} are a larger share: nDCG, precision and regret do not compare."
     rows = [list(row) for row in zip([metric.name for metric in metrics], *columns.values(), strict=True)]
     about_twins = ""
@@ -108,10 +108,9 @@ def proxy_table(sweep: FinishedSweep, dataset: str, ranked: RankedMetrics) -> Ta
 
 
 def _column(
-    ranked: RankedMetrics, values: Sequence[Interval | float], *, digits: int = 2, lower_is_better: bool = False
+    ranked: RankedMetrics, intervals: Sequence[Interval], *, digits: int = 2, lower_is_better: bool = False
 ) -> list[Cell]:
     """Return a number for each metric, the best in bold: of metrics that do not train, with the most architectures."""
-    intervals = [value if isinstance(value, Interval) else Interval(value, np.nan, np.nan) for value in values]
     sign = -1 if lower_is_better else 1
     shown = [
         sign * round(interval.value, digits) if metric.input != "benchmark" and ranked.is_of_all(metric) else np.nan

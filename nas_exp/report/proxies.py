@@ -8,11 +8,25 @@ import numpy as np
 
 from nas_exp.analysis.agreement import agreement
 from nas_exp.analysis.ceiling import NoiseCeiling
+from nas_exp.analysis.intervals import Interval
+from nas_exp.analysis.ranking import K, RankingQuality
 from nas_exp.arrays import FloatArray
 from nas_exp.errors import InputError
 from nas_exp.report.ceilings import cached_ceiling
-from nas_exp.report.ranked import RankedMetric, read_rank
 from nas_exp.report.sweep import FinishedJob, FinishedSweep
+
+
+@dataclass(frozen=True)
+class RankedMetric:
+    """How well one metric ranks the space of one dataset, and what that costs."""
+
+    name: str
+    """Of the metric, and what of its parameters the sweep varied."""
+    input: str
+    """Where its scores come from, as in `Metric.input`."""
+    seconds: float
+    """The mean of what a score takes; NaN where unknown."""
+    quality: RankingQuality
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +46,7 @@ class RankedMetrics:
 
     def is_of_all(self, metric: RankedMetric) -> bool:
         """Return whether a metric has scores of as many architectures as any; those of fewer rank other ones."""
-        return metric.architectures == max(each.architectures for each in self.metrics)
+        return metric.quality.architectures == max(each.quality.architectures for each in self.metrics)
 
 
 def rank_metrics(sweep: FinishedSweep, *, store: Path) -> tuple[dict[str, RankedMetrics], list[str]]:
@@ -51,29 +65,54 @@ def rank_metrics(sweep: FinishedSweep, *, store: Path) -> tuple[dict[str, Ranked
         accuracy = sweep.trained(jobs[0])
         trained = np.flatnonzero(np.isfinite(accuracy))
         known = {f"{sweep.accuracy_name} accuracy": (trained, accuracy[trained])}
-        metrics = [read_rank(_name(sweep, job), sweep, job) for job in jobs]
+        metrics = [_read(sweep, job) for job in jobs]
         for job, metric in zip(jobs, metrics, strict=True):
             about = f"{metric.name} on {sweep.label(dataset)}"
-            if metric.architectures < len(trained):
-                told.append(f"{about}: only {metric.architectures:,} architectures had a score when the sweep was run")
+            if metric.quality.architectures < len(trained):
+                told.append(
+                    f"{about}: only {metric.quality.architectures:,} architectures had a score when the sweep was run"
+                )
             try:
                 scores = sweep.scores(job)
             except InputError as error:
                 told.append(f"{about}: agreement with other metrics is not known: {error}")
                 continue
             known[metric.name] = scores.arch_index, scores.score
-            if (now := np.count_nonzero(np.isfinite(accuracy[scores.arch_index]))) != metric.architectures:
+            if (now := np.count_nonzero(np.isfinite(accuracy[scores.arch_index]))) != metric.quality.architectures:
                 told.append(f"{about}: {now:,} architectures have a score by now; run the sweep again with rerun=all")
         tops = sorted({float(job.config.task.arguments["top"]) for job in jobs})
         twins = sweep.space.twins()
         found[dataset] = RankedMetrics(
-            sorted(metrics, key=lambda metric: -np.nan_to_num(metric.rho.value, nan=-2.0)),
+            sorted(metrics, key=lambda metric: -np.nan_to_num(metric.quality.rho.value, nan=-2.0)),
             None if twins is None else cached_ceiling(store, accuracy, twins, top=tops[0]),
             f"top {' or '.join(f'{100 * top:g}' for top in tops)} %",
             list(known),
             agreement(list(known.values())),
         )
     return found, told
+
+
+def _read(sweep: FinishedSweep, job: FinishedJob) -> RankedMetric:
+    """Return what the summary of a job says of its metric."""
+
+    def number(key: str) -> float:
+        value = job.summary.get(key)
+        return np.nan if value is None else float(value)
+
+    def interval(name: str) -> Interval:
+        return Interval(*(number(f"{name}_{sweep.accuracy}{bound}") for bound in ("", "_low", "_high")))
+
+    quality = RankingQuality(
+        interval("rho"),
+        interval("tau"),
+        interval("rho_top"),
+        interval("tau_top"),
+        {K: interval(f"precision_{K}")},
+        {K: interval(f"ndcg_{K}")},
+        interval("regret"),
+        int(number("architectures")),
+    )
+    return RankedMetric(_name(sweep, job), job.config.metric.input, number("seconds_per_network"), quality)
 
 
 def _name(sweep: FinishedSweep, job: FinishedJob) -> str:

@@ -11,12 +11,12 @@ import numpy as np
 from nas_exp.analysis.agreement import alike_together
 from nas_exp.analysis.ceiling import NoiseCeiling
 from nas_exp.analysis.intervals import Interval
+from nas_exp.analysis.ranking import RankingQuality
 from nas_exp.arrays import FloatArray
 from nas_exp.report.document import Figure
 from nas_exp.report.drawing import COLOURS, draw, legend_handles
 from nas_exp.report.placement import place_labels
-from nas_exp.report.proxies import RankedMetrics
-from nas_exp.report.ranked import RankedMetric
+from nas_exp.report.proxies import RankedMetric, RankedMetrics
 from nas_exp.report.sweep import FinishedSweep, in_order
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _Quality:
     """A row of the figure: what of a metric it shows."""
 
     title: str
-    of: Callable[[RankedMetric], Interval]
+    of: Callable[[RankingQuality], Interval]
     ceiling: Callable[[NoiseCeiling], Interval] | None = None
     is_regret: bool = False
 
@@ -51,9 +51,9 @@ def quality_figure(folder: Path, sweep: FinishedSweep, datasets: Mapping[str, Ra
 
     top = next(iter(datasets.values())).top
     rows = (
-        _Quality(f"ρ with {sweep.accuracy_name} accuracy", lambda metric: metric.rho, lambda ceiling: ceiling.rho),
-        _Quality(f"ρ among the {top}", lambda metric: metric.rho_top, lambda ceiling: ceiling.rho_top),
-        _Quality("regret of the best-scored (points)", _regret, is_regret=True),
+        _Quality(f"ρ with {sweep.accuracy_name} accuracy", lambda quality: quality.rho, lambda ceiling: ceiling.rho),
+        _Quality(f"ρ among the {top}", lambda quality: quality.rho_top, lambda ceiling: ceiling.rho_top),
+        _Quality("regret of the best-scored (points)", lambda quality: quality.regret, is_regret=True),
     )
 
     def fill(canvas: "Canvas") -> None:
@@ -101,10 +101,6 @@ def quality_figure(folder: Path, sweep: FinishedSweep, datasets: Mapping[str, Ra
     )
 
 
-def _regret(metric: RankedMetric) -> Interval:
-    return Interval(metric.regret, np.nan, np.nan)
-
-
 def _against_cost(axes: "Axes", ranked: RankedMetrics, quality: _Quality) -> None:
     if quality.ceiling is not None and ranked.ceiling is not None:
         band = quality.ceiling(ranked.ceiling)
@@ -113,7 +109,7 @@ def _against_cost(axes: "Axes", ranked: RankedMetrics, quality: _Quality) -> Non
     shown = _shown(ranked, quality)
     for metric in shown:
         marker, colour, words = _KINDS.get(metric.input, _OTHER_KIND)
-        found = quality.of(metric)
+        found = quality.of(metric.quality)
         if np.isfinite([found.low, found.high]).all():
             axes.plot([metric.seconds] * 2, [found.low, found.high], color=colour, alpha=0.5, linewidth=1.2, zorder=2)
         (point,) = axes.plot(
@@ -124,7 +120,7 @@ def _against_cost(axes: "Axes", ranked: RankedMetrics, quality: _Quality) -> Non
             point.set(markerfacecolor="white", markeredgecolor=colour, markeredgewidth=0.8, label="_sample")
     front = _front(ranked, quality)
     axes.step(
-        [metric.seconds for metric in front], [quality.of(metric).value for metric in front], where="post",
+        [metric.seconds for metric in front], [quality.of(metric.quality).value for metric in front], where="post",
         color=COLOURS[2], linewidth=0.9, zorder=3, label="Pareto front",
     )  # fmt: skip
     axes.set_xscale("log")
@@ -134,7 +130,7 @@ def _against_cost(axes: "Axes", ranked: RankedMetrics, quality: _Quality) -> Non
 
 def _shown(ranked: RankedMetrics, quality: _Quality) -> list[RankedMetric]:
     """Return the metrics that have a place in a panel."""
-    return [metric for metric in ranked.metrics if metric.seconds > 0 and np.isfinite(quality.of(metric).value)]
+    return [metric for metric in ranked.metrics if metric.seconds > 0 and np.isfinite(quality.of(metric.quality).value)]
 
 
 def _front(ranked: RankedMetrics, quality: _Quality) -> list[RankedMetric]:
@@ -144,7 +140,7 @@ def _front(ranked: RankedMetrics, quality: _Quality) -> list[RankedMetric]:
     metrics = [metric for metric in _shown(ranked, quality) if ranked.is_of_all(metric)]
     if not metrics:
         return []
-    points = np.array([[metric.seconds, quality.of(metric).value] for metric in metrics])
+    points = np.array([[metric.seconds, quality.of(metric.quality).value] for metric in metrics])
     best = is_nondominated(points, maximise=[False, not quality.is_regret], keep_weakly=True)
     return sorted(
         (metric for metric, kept in zip(metrics, best, strict=True) if kept), key=lambda metric: metric.seconds
@@ -154,7 +150,8 @@ def _front(ranked: RankedMetrics, quality: _Quality) -> list[RankedMetric]:
 def _count_regret_down(axes: "Axes", datasets: Iterable[RankedMetrics]) -> None:
     from matplotlib.ticker import FuncFormatter, NullLocator
 
-    regrets = [metric.regret for each in datasets for metric in each.metrics if np.isfinite(metric.regret)]
+    found = [metric.quality.regret.value for each in datasets for metric in each.metrics]
+    regrets = [regret for regret in found if np.isfinite(regret)]
     lowest, highest = min(regrets, default=0.0), max(regrets, default=0.0)
     axes.set_yscale("symlog", linthresh=_SMALLEST_REGRET)
     axes.set_yticks([0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
@@ -171,7 +168,7 @@ def _label_points(axes: "Axes", renderer: "RendererBase", ranked: RankedMetrics,
     metrics = _shown(ranked, quality)
     if not metrics:
         return
-    at = np.array([[metric.seconds, quality.of(metric).value] for metric in metrics])
+    at = np.array([[metric.seconds, quality.of(metric.quality).value] for metric in metrics])
     texts = [
         axes.annotate(
             metric.name, place, (0, 0), textcoords="offset points", fontsize=_LABEL_SIZE, ha="center", va="center",
@@ -199,10 +196,10 @@ def _label_points(axes: "Axes", renderer: "RendererBase", ranked: RankedMetrics,
 def _drawn(ranked: RankedMetrics, quality: _Quality) -> Iterator[FloatArray]:
     """Yield the ends of the straight lines of a panel: shape (2, 2) each."""
     for metric in _shown(ranked, quality):
-        found = quality.of(metric)
+        found = quality.of(metric.quality)
         if np.isfinite([found.low, found.high]).all():
             yield np.array([[metric.seconds, found.low], [metric.seconds, found.high]])
-    front = [(metric.seconds, quality.of(metric).value) for metric in _front(ranked, quality)]
+    front = [(metric.seconds, quality.of(metric.quality).value) for metric in _front(ranked, quality)]
     yield from (np.array([place, place]) for place in front[:1])
     for (seconds, value), (later, better) in itertools.pairwise(front):
         yield np.array([[seconds, value], [later, value]])

@@ -6,18 +6,21 @@ from typing import Annotated
 
 import numpy as np
 
-from nas_exp.analysis.ranking import correlations, kendall_interval, ndcg_interval, ranking_quality, spearman_interval
+from nas_exp.analysis.ranking import (
+    K,
+    correlations,
+    kendall_interval,
+    ndcg_interval,
+    ranking_quality,
+    spearman_interval,
+)
 from nas_exp.arrays import FloatArray
 from nas_exp.bounds import AtLeast
 from nas_exp.config.check import Config
 from nas_exp.errors import InputError
 from nas_exp.scoring.plan import ImagesMissingError
 from nas_exp.scoring.scorer import known_scores
-from nas_exp.scoring.table import Scores
 from nas_exp.tasks import Summary
-
-K = 100
-"""How many of the best-scored nDCG and precision look at."""
 
 
 def lacking(config: Config, *, top: float) -> str | None:
@@ -53,9 +56,13 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
         raise InputError(f"task.top={top}: expected a share, above 0 and at most 1")
     benchmark = config.benchmark.load(config.dataset.name)
     scores = known_scores(config)
-    accuracies = {"test_acc": benchmark.test_acc_200, "val_acc": benchmark.val_acc_200}
-    both = {column: scores.known & np.isfinite(accuracy) for column, accuracy in accuracies.items()}
-    if not both["val_acc"].any():
+    known, score, seconds = np.flatnonzero(scores.known), scores.score[scores.known], scores.seconds[scores.known]
+    pairs = dict[str, tuple[FloatArray, FloatArray]]()
+    for column, trained in (("test_acc", benchmark.test_acc_200), ("val_acc", benchmark.val_acc_200)):
+        accuracy = trained[known]
+        both = np.isfinite(accuracy)
+        pairs[column] = score[both], accuracy[both]
+    if not len(pairs["val_acc"][0]):
         raise InputError(
             f"metric={config.metric.name}: no architecture has both a score and an accuracy; run task=score first"
         )
@@ -64,39 +71,31 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
         "metric": config.metric.name,
         "benchmark": config.benchmark.name,
     }
-    for column, accuracy in accuracies.items():
-        found = correlations(scores.score[both[column]], accuracy[both[column]], top=top)
-        summary |= {f"{name}_{column}": value for name, value in found.items()}
-    column = "test_acc" if both["test_acc"].any() else "val_acc"
+    for column, pair in pairs.items():
+        summary |= {f"{name}_{column}": value for name, value in correlations(*pair, top=top).items()}
+    column = "test_acc" if len(pairs["test_acc"][0]) else "val_acc"
+    timed = seconds[np.isfinite(seconds)]
     return {
         **summary,
-        **_beyond(column, scores.score[both[column]], accuracies[column][both[column]], top),
-        "seconds_per_network": _seconds(scores),
-        "architectures": int(both[column].sum()),
+        **_beyond(column, *pairs[column], top),
+        "seconds_per_network": float(timed.mean()) if len(timed) else None,
+        "architectures": len(pairs[column][0]),
     }
 
 
 def _beyond(column: str, score: FloatArray, accuracy: FloatArray, top: float) -> Summary:
-    """Return what there is to say beyond correlations, and the bounds of intervals."""
+    """Return the statistics beyond correlations, and the bounds of intervals."""
     quality = ranking_quality(score, accuracy, top=top, k=(K,))
-    intervals = {
-        "rho": spearman_interval(score, accuracy),
-        "tau": kendall_interval(score, accuracy),
-        "rho_top": spearman_interval(score, accuracy, top=top),
-        f"ndcg_{K}": ndcg_interval(score, accuracy, k=K),
+    found = {
+        f"ndcg_{K}_{column}": quality.ndcg[K].value,
+        f"precision_{K}_{column}": quality.precision[K].value,
+        f"regret_{column}": quality.regret.value,
     }
-    return {
-        f"ndcg_{K}_{column}": quality.ndcg[K],
-        f"precision_{K}_{column}": quality.precision[K],
-        f"regret_{column}": quality.regret,
-        **{
-            f"{name}_{column}_{side}": None if math.isnan(bound) else bound
-            for name, interval in intervals.items()
-            for side, bound in (("low", interval.low), ("high", interval.high))
-        },
-    }
-
-
-def _seconds(scores: Scores) -> float | None:
-    told = scores.seconds[scores.known & np.isfinite(scores.seconds)]
-    return float(told.mean()) if len(told) else None
+    for name, interval in (
+        ("rho", spearman_interval(score, accuracy)),
+        ("tau", kendall_interval(score, accuracy)),
+        ("rho_top", spearman_interval(score, accuracy, top=top)),
+        (f"ndcg_{K}", ndcg_interval(score, accuracy)),
+    ):
+        found |= {f"{name}_{column}_low": interval.low, f"{name}_{column}_high": interval.high}
+    return {key: None if math.isnan(value) else value for key, value in found.items()}

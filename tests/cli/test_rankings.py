@@ -92,7 +92,7 @@ def test_a_sweep_tells_how_well_each_metric_ranks(finished: tuple[Path, str], ta
         assert float(row["regret_test_acc"]) == pytest.approx(accuracy.max() - accuracy[score.argmax()])
         hundred = set(np.argsort(-score)[:100])
         assert float(row["precision_100_test_acc"]) == len(hundred & set(np.argsort(-accuracy)[:100])) / 100
-        assert float(row["ndcg_100_test_acc"]) == ranking_quality(score, accuracy).ndcg[100]
+        assert float(row["ndcg_100_test_acc"]) == ranking_quality(score, accuracy).ndcg[100].value
         assert float(row["seconds_per_network"]) == pytest.approx(METRICS[metric][1], rel=1e-6)
         for name, interval in (
             ("rho", spearman_interval(score, accuracy)),

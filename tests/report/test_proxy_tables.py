@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 
 from nas_exp.analysis.ceiling import NoiseCeiling
-from nas_exp.analysis.intervals import UNKNOWN, Interval
+from nas_exp.analysis.intervals import UNKNOWN, Interval, without_bounds
+from nas_exp.analysis.ranking import RankingQuality
 from nas_exp.report.document import Number, Table
 from nas_exp.report.metric_tables import proxy_table
-from nas_exp.report.proxies import RankedMetrics
-from nas_exp.report.ranked import RankedMetric
+from nas_exp.report.proxies import RankedMetric, RankedMetrics
 from nas_exp.report.sweep import FinishedSweep
 
 CEILING = NoiseCeiling(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, 0)
@@ -16,9 +16,10 @@ CEILING = NoiseCeiling(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, 0)
 
 def proxy(name: str, rho: float, architectures: int, comes_from: str = "images") -> RankedMetric:
     known = Interval(rho, rho - 0.1, rho + 0.1)
-    return RankedMetric(
-        name, comes_from, known, known, known, known, {100: known}, {100: rho}, 1 - rho, 0.5, architectures
+    quality = RankingQuality(
+        known, known, known, known, {100: known}, {100: known}, without_bounds(1 - rho), architectures
     )
+    return RankedMetric(name, comes_from, 0.5, quality)
 
 
 def table_of(proxies: Sequence[RankedMetric], ceiling: NoiseCeiling | None = CEILING) -> Table:
