@@ -38,7 +38,7 @@ def alike_together(correlation: FloatArray) -> list[int]:
     """Return an order in which metrics that agree stand together, shape (metrics,).
 
     It is that of the leaves of an agglomerative clustering by average linkage, the distance between two metrics being
-    one minus their correlation; the branches of the tree are turned so that neighbours are as alike as they can be
+    one minus their correlation; the branches of the tree are turned so that neighbours are as similar as they can be
     (Bar-Joseph et al. 2001, Fast optimal leaf ordering for hierarchical clustering). A correlation that is not known
     counts as none.
 

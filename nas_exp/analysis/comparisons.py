@@ -87,7 +87,7 @@ class Ranking:
     nemenyi_p: FloatArray
     """Shape (methods, methods): p of Nemenyi's test between each two methods, 1 on the diagonal."""
     critical_difference: float
-    """Methods whose average ranks differ by less are not told apart by Nemenyi's test at `alpha`."""
+    """Methods whose average ranks differ by less do not differ by Nemenyi's test at `alpha`."""
 
 
 def ranks_over_datasets(table: FloatArray, names: Sequence[str], *, alpha: float = 0.05) -> Ranking:
@@ -95,7 +95,7 @@ def ranks_over_datasets(table: FloatArray, names: Sequence[str], *, alpha: float
 
     As Demšar (2006), Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, who recommends more than
     ten datasets for Friedman's chi-squared distribution to hold. With the three of NATS-Bench, p is rough and only
-    large differences can be told apart.
+    large differences are significant.
 
     Args:
         table: mean results, higher is better: shape (datasets, methods), finite, at least two methods.
@@ -111,7 +111,7 @@ def ranks_over_datasets(table: FloatArray, names: Sequence[str], *, alpha: float
         raise ValueError("table: found a result that is not finite; expected one of every method on every dataset")
     datasets, methods = table.shape
     friedman = None
-    # Friedman's statistic divides by zero where no dataset tells methods apart
+    # Friedman's statistic divides by zero where all methods are equal on every dataset
     if methods > 2 and (table != table[:, :1]).any():
         friedman = stats.friedmanchisquare(*table.T)
     quantile = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf))

@@ -55,14 +55,14 @@ def spearman_interval(
 ) -> Interval:
     """Return Spearman's rho with its paired bootstrap interval.
 
-    Architectures are resampled with replacement and ranked anew, ties averaged; the interval is of percentiles, which
+    Architectures are resampled with replacement and ranked again, ties averaged; the interval is of percentiles, which
     the bounds of a correlation and its skewed distribution leave valid. With `top` below 1, the share is taken of each
-    resample anew, so that the luck of which architectures are among the best-scored is in the interval, too.
+    resample, so that the luck of which architectures are among the best-scored is in the interval, too.
 
     It answers for architectures drawn independently. Where the whole space is correlated nothing was drawn, and the
-    interval tells how far the figure depends on which cells a space happens to have. It is then too narrow, as many
-    cells are equal up to relabelling: resampling classes of equal cells gives one eight times as wide (12-epoch
-    validation accuracy on cifar10).
+    interval says how far the figure depends on which architectures a space happens to have. It is then too narrow
+    where many architectures are equal: in the topology space, resampling classes of equal ones gives an interval eight
+    times as wide.
 
     Args:
         score: shape (n,), higher is better; scores that are not finite rank last, all equal.
@@ -99,7 +99,7 @@ def ndcg_interval(
 ) -> Interval:
     """Return nDCG of the k best-scored, as `ranking_quality` has it, with its paired bootstrap interval.
 
-    Everything is taken of each resample anew: which are the best-scored and the most accurate, and the accuracies that
+    Everything is computed from each resample: which are the best-scored and the most accurate, and the accuracies that
     have gains of 0 and 1. The k best of a resample are fewer different architectures, about 0.63 k of a large space.
 
     Args:
@@ -153,8 +153,8 @@ def ranking_quality(
     Where all are equally accurate every ranking is ideal, and nDCG is 1.
 
     Precision, nDCG and regret are expectations over the orders that equal scores could stand in (McSherry and Najork
-    2008, Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied Scores): cells that
-    are equal up to relabelling tie, at the top as well. An accuracy that ties with the k-th is among the k best.
+    2008, Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied Scores): equal
+    architectures tie, at the top as well. An accuracy that ties with the k-th is among the k best.
 
     Args:
         score: shape (n,), higher is better; scores that are not finite rank last, all equal.

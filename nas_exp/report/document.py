@@ -124,7 +124,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure whose file `svg` exists; `alt` tells those who cannot see it what it shows."""
+    """A figure whose file `svg` exists; `alt` describes it for those who cannot see it."""
 
     name: str
     title: str

@@ -59,7 +59,7 @@ def rank_metrics(sweep: FinishedSweep, *, store: Path) -> tuple[dict[str, Ranked
     Raises:
         InputError: the accuracies of a dataset cannot be read any more.
     """
-    found, told = dict[str, RankedMetrics](), list[str]()
+    found, notes = dict[str, RankedMetrics](), list[str]()
     for dataset in sweep.datasets:
         jobs = [job for job in sweep.jobs if job.dataset == dataset]
         accuracy = sweep.trained(jobs[0])
@@ -69,17 +69,17 @@ def rank_metrics(sweep: FinishedSweep, *, store: Path) -> tuple[dict[str, Ranked
         for job, metric in zip(jobs, metrics, strict=True):
             about = f"{metric.name} on {sweep.label(dataset)}"
             if metric.quality.architectures < len(trained):
-                told.append(
+                notes.append(
                     f"{about}: only {metric.quality.architectures:,} architectures had a score when the sweep was run"
                 )
             try:
                 scores = sweep.scores(job)
             except InputError as error:
-                told.append(f"{about}: agreement with other metrics is not known: {error}")
+                notes.append(f"{about}: agreement with other metrics is not known: {error}")
                 continue
             known[metric.name] = scores.arch_index, scores.score
             if (now := np.count_nonzero(np.isfinite(accuracy[scores.arch_index]))) != metric.quality.architectures:
-                told.append(f"{about}: {now:,} architectures have a score by now; run the sweep again with rerun=all")
+                notes.append(f"{about}: {now:,} architectures have a score by now; run the sweep again with rerun=all")
         tops = sorted({float(job.config.task.arguments["top"]) for job in jobs})
         twins = sweep.space.twins()
         found[dataset] = RankedMetrics(
@@ -89,7 +89,7 @@ def rank_metrics(sweep: FinishedSweep, *, store: Path) -> tuple[dict[str, Ranked
             list(known),
             agreement(list(known.values())),
         )
-    return found, told
+    return found, notes
 
 
 def _read(sweep: FinishedSweep, job: FinishedJob) -> RankedMetric:

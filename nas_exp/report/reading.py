@@ -57,11 +57,11 @@ def _task_of(folder: Path) -> str:
 def _planned(folder: Path) -> tuple[dict[str, str | None], dict[str, str]]:
     """Return the folders of all jobs with the hashes of their configurations, and why others were left out."""
     try:
-        told = json.loads((folder / JOBS).read_text(encoding="utf-8"))
-        if not is_whole(told):
+        listed = json.loads((folder / JOBS).read_text(encoding="utf-8"))
+        if not is_whole(listed):
             raise ValueError("not what the sweep has written")
-        jobs = {job["folder"]: job.get("config_hash") for job in told["jobs"]}
-        return jobs, {job["folder"]: job["reason"] for job in told["skipped"]}
+        jobs = {job["folder"]: job.get("config_hash") for job in listed["jobs"]}
+        return jobs, {job["folder"]: job["reason"] for job in listed["skipped"]}
     except FileNotFoundError:
         return dict.fromkeys(sorted(path.parent.name for path in folder.glob(f"*/{SUMMARY}"))), {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -111,7 +111,7 @@ def _read_config(folder: Path) -> tuple[Config, dict[str, str]]:
     try:
         node, hydra = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "hydra.yaml")
         started_in = Path(hydra.hydra.runtime.cwd)
-        told = [str(override).partition("=") for override in hydra.hydra.overrides.task]
+        overrides = [str(override).partition("=") for override in hydra.hydra.overrides.task]
     except (YAMLError, OmegaConfBaseException, OSError, AttributeError, TypeError) as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise
@@ -127,16 +127,16 @@ def _read_config(folder: Path) -> tuple[Config, dict[str, str]]:
     for key in ("data", "scores", "benchmarks"):
         node.paths[key] = str(started_in / Path(node.paths[key]).expanduser())
     try:
-        return check(node), {key: value for key, _, value in told}
+        return check(node), {key: value for key, _, value in overrides}
     except InputError as error:
         raise InputError(f"{folder / 'config.yaml'}: {error}") from None
 
 
 def _command(folder: Path) -> str | None:
     try:
-        told = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
+        given = OmegaConf.load(folder / "multirun.yaml").hydra.overrides.task
         # how it was resumed says nothing about its results
-        overrides = [override for override in map(str, told) if not override.startswith(("rerun=", "dry_run="))]
+        overrides = [override for override in map(str, given) if not override.startswith(("rerun=", "dry_run="))]
     except FileNotFoundError:
         return None
     except (YAMLError, OmegaConfBaseException, OSError, ValueError, AttributeError, TypeError) as error:

@@ -43,7 +43,7 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
         top: the share of best-scored architectures that is correlated on its own as well.
 
     Returns:
-        Spearman's rho and Kendall's tau-b over all and over the best-scored, with 200-epoch test and validation
+        Spearman's rho and Kendall's tau-b over all and over the best-scored, with test and validation
         accuracy; None where the benchmark has no such accuracy. For test accuracy, or validation accuracy where there
         is none, also nDCG and precision of the 100 best-scored and the regret of the best-scored, in percentage points
         (see `ranking_quality`), and the bounds of 95 % bootstrap intervals, as far as there are any. Beside them the

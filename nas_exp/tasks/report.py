@@ -66,7 +66,7 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
 
 
 def _write(sweep: FinishedSweep, sections: Sequence[Section], about: Mapping[str, str]) -> Summary:
-    """Write tables and page; `about` is what the numbers depend on beside what every sweep has."""
+    """Write tables and page; `about` says what the numbers of this task depend on, beside what all depend on."""
     target = sweep.folder / "report"
     parts = [part for section in sections for part in section.parts]
     for part in parts:
@@ -91,7 +91,7 @@ def _write(sweep: FinishedSweep, sections: Sequence[Section], about: Mapping[str
 
 
 def build(sweep: FinishedSweep, evidence: Evidence, target: Path) -> list[Section]:
-    """Return the report's sections; figures are drawn into `target`. What the sweep does not have is left out."""
+    """Return the sections of a report on searches; figures are drawn into `target`. Empty sections are left out."""
     ranked: list[Table | Figure] = []
     if evidence.ranked:
         over_all, over_best = metric_tables.correlation_tables(sweep, evidence)
@@ -151,14 +151,14 @@ def _present(*parts: Table | Figure | None) -> list[Table | Figure]:
 
 
 def build_rankings(
-    sweep: FinishedSweep, datasets: Mapping[str, RankedMetrics], told: Sequence[str], target: Path
+    sweep: FinishedSweep, datasets: Mapping[str, RankedMetrics], sentences: Sequence[str], target: Path
 ) -> list[Section]:
     """Return the sections of a report on a sweep of task=correlate; figures are drawn into `target`.
 
     Args:
         sweep: the sweep.
         datasets: how well metrics rank, by dataset.
-        told: sentences about what could not be read.
+        sentences: about what could not be read.
         target: the folder of the report.
     """
     found = [
@@ -173,22 +173,22 @@ def build_rankings(
             )
             for dataset, ranked in datasets.items()
         ),
-        Section("What is missing", missing(sweep, told)),
+        Section("What is missing", missing(sweep, sentences)),
     ]
     return [section for section in found if section.parts]
 
 
 def missing(sweep: FinishedSweep, others: Sequence[str]) -> list[Table | Figure | str]:
-    """Return a paragraph for everything that the report had to do without; `others` are those that only it knows."""
-    told: list[Table | Figure | str] = [f"No whole result of {job}: {why}" for job, why in sweep.missing.items()]
+    """Return a paragraph for everything that is missing from the report; `others` are those of its own."""
+    sentences: list[Table | Figure | str] = [f"No whole result of {job}: {why}" for job, why in sweep.missing.items()]
     reasons = dict.fromkeys(sweep.skipped.values())
     for reason in reasons:
         jobs = [job for job, other in sweep.skipped.items() if other == reason]
-        told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}: {'; '.join(jobs)}")
-    told += others
+        sentences.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}: {'; '.join(jobs)}")
+    sentences += others
     if sweep.accuracy_name != "test":
-        told.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")
-    return told
+        sentences.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")
+    return sentences
 
 
 def _without(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
@@ -202,7 +202,7 @@ def _without(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
 
 
 def facts(sweep: FinishedSweep, about: Mapping[str, str]) -> dict[str, str]:
-    """Return what the numbers depend on; `about` is what sweeps of this task have beside the rest."""
+    """Return what the numbers depend on; `about` is what those of this task depend on besides."""
     configs = [job.config for job in sweep.jobs]
     return {
         "jobs": f"{len(sweep.jobs)} finished, {len(sweep.missing)} missing, {len(sweep.skipped)} left out",

@@ -42,7 +42,7 @@ def findings(sweep: FinishedSweep, evidence: Evidence) -> str:
     at_equal_cost = ("What do searches find at equal cost?", _at_equal_cost(sweep, evidence))
     are_all_cut_short = all(math.isfinite(job.budget) for job in sweep.jobs)
     sections = (*(() if are_all_cut_short else of_the_paper), at_equal_cost)
-    told = [(title, list(sentences)) for title, sentences in sections]
+    notes = [(title, list(sentences)) for title, sentences in sections]
     runs = ", ".join(dict.fromkeys(str(job.config.runs) for job in sweep.jobs))
     head = (
         f"# Findings\n\nWritten by `python run.py task=report sweep={sweep.folder} task.findings=FILE` from the "
@@ -53,7 +53,7 @@ def findings(sweep: FinishedSweep, evidence: Evidence) -> str:
     )
     return head + "".join(
         f"\n## {title}\n\n" + "".join(f"- {sentence}\n" for sentence in sentences)
-        for title, sentences in told
+        for title, sentences in notes
         if sentences
     )
 
@@ -159,7 +159,7 @@ def _differences(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
 
 
 def _other_correlations(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
-    told, compared = list[str](), 0
+    notes, compared = list[str](), 0
     for papers, attribute, where in (
         (sweep.reference.rho, "rho", "the space"),
         (sweep.reference.rho_top, "rho_top", "its best-scored tenth"),
@@ -172,20 +172,21 @@ def _other_correlations(sweep: FinishedSweep, evidence: Evidence) -> Iterator[st
             compared += 1
             if abs(round(ours.value, 2) - theirs) > 0.011:
                 which = f"{sweep.label(metric)} on {sweep.label(dataset)} over {where}"
-                told.append(f"{which} {_text(ours)}, the paper {theirs:.2f}")
+                notes.append(f"{which} {_text(ours)}, the paper {theirs:.2f}")
     if compared:
         yield (
-            f"Of {compared} rank correlations in Tables I and VI, {compared - len(told)} are within 0.01 of the paper's"
+            f"Of {compared} rank correlations in Tables I and VI, {compared - len(notes)} are within 0.01 of the "
+            "paper's"
             + (
-                f". The others: {'; '.join(told)}. Scores depend on the initialisation and the mini-batch."
-                if told
+                f". The others: {'; '.join(notes)}. Scores depend on the initialisation and the mini-batch."
+                if notes
                 else "."
             )
         )
 
 
 def _other_means(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
-    told, compared = [], 0
+    notes, compared = [], 0
     for (dataset, search), job in sweep.main_jobs.items():
         published, mean = sweep.reference.searches.get((dataset, *search)), evidence.means.get((dataset, search))
         if published is None or mean is None or not sweep.is_as_published(job):
@@ -214,11 +215,11 @@ def _other_means(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
                 f"moves with them: the paper's deviation of {deviation:.2f} over {PAPERS_RUNS} runs gives its mean a "
                 f"standard error of {error:.2f}."
             )
-        told.append(sentence)
+        notes.append(sentence)
     if compared:
-        within = compared - len(told)
+        within = compared - len(notes)
         yield f"Of {compared} mean test accuracies in Tables III to V, {within} are within a point of the paper's."
-        yield from told
+        yield from notes
 
 
 def _at_equal_cost(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
@@ -257,10 +258,10 @@ def _sooner(sweep: FinishedSweep, dataset: str, costs: EqualCost) -> Iterator[st
         at_least = np.flatnonzero(curve.accuracy.value >= mean)
         if search != best and len(at_least):
             reached.setdefault(f"{curve.seconds[at_least[0]]:,.0f}", []).append(sweep.search_label(search))
-    told = [f"as {', '.join(names)} after {seconds}" for seconds, names in reached.items()]
+    notes = [f"as {', '.join(names)} after {seconds}" for seconds, names in reached.items()]
     yield (
         f"{sweep.label(dataset)}: as much as others find within {largest.seconds:,.0f} seconds, "
-        f"{sweep.search_label(best)} has found before: {'; '.join(told)} seconds."
+        f"{sweep.search_label(best)} has found before: {'; '.join(notes)} seconds."
     )
 
 
