@@ -12,7 +12,7 @@ from nas_exp.config.program import CONF, add_current_conf
 from nas_exp.config.schema import register_schema
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError
-from nas_exp.report.trajectory import draw_trajectories
+from nas_exp.report.job_figures import draw_trajectories
 from nas_exp.scoring.source import source_of
 from nas_exp.scoring.table import Scores
 from nas_exp.tasks.search import search

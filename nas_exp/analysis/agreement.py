@@ -7,14 +7,16 @@ from scipy import stats
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from nas_exp.arrays import FloatArray
-from nas_exp.scoring.table import Scores
+from nas_exp.arrays import FloatArray, IntArray
 
 
-def agreement(scores: Sequence[Scores]) -> FloatArray:
-    """Return Spearman's rho between each two metrics, over the architectures of which both have a score.
+def agreement(scores: Sequence[tuple[IntArray, FloatArray]]) -> FloatArray:
+    """Return Spearman's rho between each two metrics, over the architectures that both have scored.
 
     Scores that are not finite rank last, all equal.
+
+    Args:
+        scores: of each metric: the architectures that have a score, and the scores, shape (n,) each.
 
     Returns:
         Shape (metrics, metrics), 1 on the diagonal; NaN for two metrics without two architectures in common, or where
@@ -22,23 +24,21 @@ def agreement(scores: Sequence[Scores]) -> FloatArray:
     """
     import pandas as pd
 
-    ranked = {number: pd.Series(_ranks(each), index=each.arch_index) for number, each in enumerate(scores)}
-    # pandas leaves out, for each pair, what is unknown of either
+    ranked = {
+        number: pd.Series(stats.rankdata(np.where(np.isfinite(score), score, -np.inf)), index=arch_index)
+        for number, (arch_index, score) in enumerate(scores)
+    }
+    # pandas compares each pair over the architectures that both have
     found = pd.DataFrame(ranked).corr(method="spearman", min_periods=2).to_numpy(copy=True)
     np.fill_diagonal(found, 1.0)
     return found
-
-
-def _ranks(scores: Scores) -> FloatArray:
-    """Return the ranks of scores, ties averaged: shape (n,)."""
-    return np.asarray(stats.rankdata(np.where(np.isfinite(scores.score), scores.score, -np.inf)))
 
 
 def alike_together(correlation: FloatArray) -> list[int]:
     """Return an order in which metrics that agree stand together, shape (metrics,).
 
     It is that of the leaves of an agglomerative clustering by average linkage, the distance between two metrics being
-    one minus their correlation; the branches of the tree are turned so that neighbours are as alike as they can be
+    one minus their correlation; the branches of the tree are turned so that neighbours are as similar as they can be
     (Bar-Joseph et al. 2001, Fast optimal leaf ordering for hierarchical clustering). A correlation that is not known
     counts as none.
 

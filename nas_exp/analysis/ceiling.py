@@ -9,6 +9,9 @@ from nas_exp.analysis.intervals import TAILS, UNKNOWN, Interval
 from nas_exp.analysis.ranking import correlations
 from nas_exp.arrays import FloatArray, IntArray
 
+VERSION = 1
+"""To be counted up when `noise_ceiling` gives other numbers, so that cached ones are computed again."""
+
 
 @dataclass(frozen=True)
 class NoiseCeiling:
@@ -48,7 +51,7 @@ def noise_ceiling(
 
     Args:
         accuracy: shape (n,), percent; architectures without one (NaN) are left out.
-        classes: shape (n,), equal for architectures that compute the same function; see `Space.twins`.
+        classes: shape (n,), equal for architectures that compute the same function.
         top: share of the pairs, in (0, 1].
         draws: how many.
         seed: of the draws.

@@ -1,4 +1,4 @@
-"""Tests between methods, and how fast searches get where they get. Intervals are 95 % intervals."""
+"""Tests between methods: in pairs, and over several datasets."""
 
 import itertools
 import math
@@ -10,8 +10,7 @@ import scikit_posthocs
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from nas_exp.analysis.intervals import LEVEL, UNKNOWN, Interval, mean_interval, resampled
-from nas_exp.arrays import FloatArray, IntArray
+from nas_exp.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Ranking:
     nemenyi_p: FloatArray
     """Shape (methods, methods): p of Nemenyi's test between each two methods, 1 on the diagonal."""
     critical_difference: float
-    """Methods whose average ranks differ by less are not told apart by Nemenyi's test at `alpha`."""
+    """Methods whose average ranks differ by less do not differ by Nemenyi's test at `alpha`."""
 
 
 def ranks_over_datasets(table: FloatArray, names: Sequence[str], *, alpha: float = 0.05) -> Ranking:
@@ -96,7 +95,7 @@ def ranks_over_datasets(table: FloatArray, names: Sequence[str], *, alpha: float
 
     As Demšar (2006), Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 7, who recommends more than
     ten datasets for Friedman's chi-squared distribution to hold. With the three of NATS-Bench, p is rough and only
-    large differences can be told apart.
+    large differences are significant.
 
     Args:
         table: mean results, higher is better: shape (datasets, methods), finite, at least two methods.
@@ -112,7 +111,7 @@ def ranks_over_datasets(table: FloatArray, names: Sequence[str], *, alpha: float
         raise ValueError("table: found a result that is not finite; expected one of every method on every dataset")
     datasets, methods = table.shape
     friedman = None
-    # Friedman's statistic divides by zero where no dataset tells methods apart
+    # Friedman's statistic divides by zero where all methods are equal on every dataset
     if methods > 2 and (table != table[:, :1]).any():
         friedman = stats.friedmanchisquare(*table.T)
     quantile = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf))
@@ -124,67 +123,6 @@ def ranks_over_datasets(table: FloatArray, names: Sequence[str], *, alpha: float
         nemenyi_p=scikit_posthocs.posthoc_nemenyi_friedman(table).to_numpy(dtype=np.float64),
         critical_difference=quantile / math.sqrt(2) * math.sqrt(methods * (methods + 1) / (6 * datasets)),
     )
-
-
-@dataclass(frozen=True)
-class Anytime:
-    """How fast the searches of a job find what they find."""
-
-    area: Interval
-    """The incumbent's accuracy, mean over steps and runs, percent: the area under its curve a step."""
-    budget: Interval
-    """Architectures scored by the first step from which the mean curve stays near its final value."""
-    best_found: Interval
-    """Share of runs that meet an architecture with the best score of the space, 0 to 1."""
-
-
-def anytime(
-    accuracy: FloatArray,
-    score: FloatArray,
-    best_possible_score: float,
-    *,
-    tolerance: float = 0.5,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Anytime:
-    """Return how fast searches find what they find.
-
-    The curves are taken over the steps at which every run's incumbent has an accuracy, as in the job's figure: at the
-    first steps there may be no incumbent yet. The intervals of `area` (`mean_interval`) and `budget` (percentiles) are
-    bootstrapped over runs, that of `best_found` is Wilson's for a binomial share, which has width at 0 and 1 too.
-
-    Args:
-        accuracy: of the incumbent: shape (runs, steps), percent, NaN where unknown.
-        score: of the architecture that was scored, or of the incumbent: shape (runs, steps).
-        best_possible_score: the highest finite score of the space. Equal up to a relative 1e-12 counts.
-        tolerance: percentage points that still count as near the final value.
-        resamples: how many.
-        seed: of the resamples.
-
-    Returns:
-        `area` and `budget` all NaN where no step has the accuracies of all runs; without bounds for one run.
-
-    Raises:
-        ValueError: the arrays do not have those shapes.
-    """
-    if accuracy.ndim != 2 or not accuracy.size or score.shape != accuracy.shape:
-        raise ValueError(f"accuracy {accuracy.shape} and score {score.shape}: expected one shape, (runs, steps)")
-    runs = len(accuracy)
-    hits = int(np.isclose(score, best_possible_score, rtol=1e-12, atol=0).any(axis=1).sum())
-    wilson = stats.binomtest(hits, runs).proportion_ci(LEVEL, method="wilson")
-    area = budget = UNKNOWN
-    step = np.flatnonzero(np.isfinite(accuracy).all(axis=0))
-    if len(step):
-        curves = accuracy[:, step]
-        area = mean_interval(curves.mean(axis=1), seed=seed)
-
-        def settled(drawn: IntArray) -> float:
-            mean = curves[drawn].mean(axis=0)
-            far = np.flatnonzero(np.abs(mean - mean[-1]) > tolerance)
-            return float(step[far[-1] + 1 if len(far) else 0] + 1)
-
-        budget = resampled(settled(np.arange(runs)), settled, runs, resamples, seed, least=2)
-    return Anytime(area, budget, Interval(hits / runs, float(wilson.low), float(wilson.high)))
 
 
 def _differences(a: FloatArray, b: FloatArray) -> FloatArray:

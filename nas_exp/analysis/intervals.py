@@ -28,6 +28,11 @@ class Interval:
 UNKNOWN = Interval(np.nan, np.nan, np.nan)
 
 
+def without_bounds(value: float | None) -> Interval:
+    """Return a figure of which only the value is known, or not even that."""
+    return UNKNOWN if value is None else Interval(float(value), np.nan, np.nan)
+
+
 class Band(NamedTuple):
     """Figures along a curve with their 95 % intervals, shape (points,) each; bounds as in `Interval`."""
 
@@ -92,17 +97,15 @@ def resampled(
     scipy.stats.bootstrap gives no percentiles if the statistic of one resample is not defined.
 
     Args:
-        value: the statistic of all; None where it is not defined, which makes all of the result NaN.
+        value: the statistic of all; None or NaN where it is not defined, which makes all of the result NaN.
         statistic: of positions, shape (n,); NaN where it is not defined.
         n: how many positions there are.
         resamples: how many.
         seed: of the resamples.
         least: the fewest positions that have bounds.
     """
-    if value is None:
-        return UNKNOWN
-    if n < least:
-        return Interval(value, np.nan, np.nan)
+    if value is None or np.isnan(value) or n < least:
+        return without_bounds(value)
     rng = np.random.default_rng(seed)
     found = np.array([statistic(rng.integers(n, size=n)) for _ in range(resamples)])
     low, high = np.quantile(found[np.isfinite(found)], TAILS)

@@ -4,27 +4,30 @@ import math
 
 import numpy as np
 
-from nas_exp.algos import Costs, Trajectory
 from nas_exp.arrays import FloatArray, IntArray
 
 
-def front(trajectory: Trajectory, cost: Costs) -> IntArray:
-    """Return the steps at which what no other beats was first scored, cheapest first.
+def front(arch_index: IntArray, score: FloatArray, cost: FloatArray) -> IntArray:
+    """Return the steps at which the architectures that no other beats were first scored, cheapest first.
 
     One architecture beats another if its score is at least as high and its cost at least as low, and one of the two is
-    better. Architectures that tie in both are all in the front. What has no finite score or cost is not.
+    better. Architectures that tie in both are all in the front. Those without a finite score or cost are not.
+
+    Args:
+        arch_index: of each step of a search, shape (steps,).
+        score: of that architecture, likewise.
+        cost: of that architecture, likewise.
     """
     from moocore import is_nondominated
 
-    _, first = np.unique(trajectory.arch_index, return_index=True)
-    points = np.column_stack([trajectory.score[first], cost(trajectory.arch_index[first].tolist())])
+    _, first = np.unique(arch_index, return_index=True)
+    points = np.column_stack([score, cost])[first]
     finite = np.isfinite(points).all(axis=1)
     first, points = first[finite], points[finite]
     if not len(first):
         return first
-    best = is_nondominated(points, maximise=[True, False], keep_weakly=True)
-    steps, costs = first[best], points[best, 1]
-    return steps[np.lexsort((trajectory.arch_index[steps], costs))]
+    steps = first[is_nondominated(points, maximise=[True, False], keep_weakly=True)]
+    return steps[np.lexsort((arch_index[steps], cost[steps]))]
 
 
 def hypervolume(accuracy: FloatArray, cost: FloatArray, highest_cost: float) -> float:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from nas_exp.analysis.intervals import Interval, resampled
+from nas_exp.analysis.intervals import UNKNOWN, Interval, resampled, without_bounds
 from nas_exp.arrays import FloatArray, IntArray
+
+K = 100
+"""How many of the best-scored nDCG and precision look at."""
 
 
 def best_scored(score: FloatArray, top: float) -> IntArray:
@@ -52,14 +55,14 @@ def spearman_interval(
 ) -> Interval:
     """Return Spearman's rho with its paired bootstrap interval.
 
-    Architectures are resampled with replacement and ranked anew, ties averaged; the interval is of percentiles, which
+    Architectures are resampled with replacement and ranked again, ties averaged; the interval is of percentiles, which
     the bounds of a correlation and its skewed distribution leave valid. With `top` below 1, the share is taken of each
-    resample anew, so that the luck of which architectures are among the best-scored is in the interval, too.
+    resample, so that the luck of which architectures are among the best-scored is in the interval, too.
 
     It answers for architectures drawn independently. Where the whole space is correlated nothing was drawn, and the
-    interval tells how far the figure depends on which cells a space happens to have. It is then too narrow, as many
-    cells are equal up to relabelling: resampling classes of equal cells gives one eight times as wide (12-epoch
-    validation accuracy on cifar10).
+    interval says how far the figure depends on which architectures a space happens to have. It is then too narrow
+    where many architectures are equal: in the topology space, resampling classes of equal ones gives an interval eight
+    times as wide.
 
     Args:
         score: shape (n,), higher is better; scores that are not finite rank last, all equal.
@@ -92,11 +95,11 @@ def kendall_interval(
 
 
 def ndcg_interval(
-    score: FloatArray, accuracy: FloatArray, *, k: int = 100, resamples: int = 1000, seed: int = 0
+    score: FloatArray, accuracy: FloatArray, *, k: int = K, resamples: int = 1000, seed: int = 0
 ) -> Interval:
     """Return nDCG of the k best-scored, as `ranking_quality` has it, with its paired bootstrap interval.
 
-    Everything is taken of each resample anew: which are the best-scored and the most accurate, and the accuracies that
+    Everything is computed from each resample: which are the best-scored and the most accurate, and the accuracies that
     have gains of 0 and 1. The k best of a resample are fewer different architectures, about 0.63 k of a large space.
 
     Args:
@@ -113,34 +116,36 @@ def ndcg_interval(
         ValueError: the arrays do not have those shapes, or an accuracy is not finite.
     """
     usable = _usable(score, accuracy)
-    value = ranking_quality(usable, accuracy, k=(k,)).ndcg[k]
+    value = ranking_quality(usable, accuracy, k=(k,)).ndcg[k].value
     ranks = _dense_ranks(-usable), _dense_ranks(-accuracy)
     return resampled(value, lambda drawn: _ndcg_of_drawn(*ranks, accuracy, drawn, k), len(usable), resamples, seed)
 
 
 @dataclass(frozen=True)
 class RankingQuality:
-    """How well scores rank architectures by accuracy. Correlations are None where there is nothing to correlate."""
+    """How well scores rank architectures by accuracy. Unknown figures are NaN, as are bounds that were not computed."""
 
-    rho: float | None
+    rho: Interval
     """Spearman."""
-    tau: float | None
+    tau: Interval
     """Kendall, tau-b."""
-    rho_top: float | None
+    rho_top: Interval
     """Spearman among the best-scored share."""
-    tau_top: float | None
-    precision: Mapping[int, float | None]
-    """By k: the share of the k best-scored that are among the k most accurate; None for more than there are."""
-    ndcg: Mapping[int, float | None]
-    """By k: normalised discounted cumulative gain of the k best-scored; None likewise."""
-    regret: float
+    tau_top: Interval
+    precision: Mapping[int, Interval]
+    """By k: the share of the k best-scored that are among the k most accurate; NaN for more than there are."""
+    ndcg: Mapping[int, Interval]
+    """By k: normalised discounted cumulative gain of the k best-scored; NaN likewise."""
+    regret: Interval
     """Accuracy of the most accurate less that of the best-scored, percentage points."""
+    architectures: int
+    """How many have a score and an accuracy."""
 
 
 def ranking_quality(
-    score: FloatArray, accuracy: FloatArray, *, top: float = 0.1, k: Sequence[int] = (10, 100)
+    score: FloatArray, accuracy: FloatArray, *, top: float = 0.1, k: Sequence[int] = (10, K)
 ) -> RankingQuality:
-    """Return how well scores rank architectures, over all and among the best.
+    """Return how well scores rank architectures, over all and among the best, without bounds.
 
     nDCG is that of Järvelin and Kekäläinen (2002), Cumulated Gain-Based Evaluation of IR Techniques, with the discount
     1 / log2(1 + rank) that has become usual: the sum of discounted gains of the k best-scored, over that of the k most
@@ -148,8 +153,8 @@ def ranking_quality(
     Where all are equally accurate every ranking is ideal, and nDCG is 1.
 
     Precision, nDCG and regret are expectations over the orders that equal scores could stand in (McSherry and Najork
-    2008, Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied Scores): cells that
-    are equal up to relabelling tie, at the top as well. An accuracy that ties with the k-th is among the k best.
+    2008, Computing Information Retrieval Performance Measures Efficiently in the Presence of Tied Scores): equal
+    architectures tie, at the top as well. An accuracy that ties with the k-th is among the k best.
 
     Args:
         score: shape (n,), higher is better; scores that are not finite rank last, all equal.
@@ -166,19 +171,15 @@ def ranking_quality(
     gain = (accuracy - lowest) / (highest - lowest) if highest > lowest else np.ones_like(accuracy)
     discount = _discount(len(accuracy))
     found, ideal = (np.cumsum(discount * _expected_in_order(order, gain)) for order in (usable, accuracy))
-    precision: dict[int, float | None] = dict.fromkeys(k)
-    ndcg: dict[int, float | None] = dict.fromkeys(k)
+    precision, ndcg = (dict.fromkeys(k, UNKNOWN) for _ in range(2))
     for count in k:
         if count <= len(accuracy):
             among_best = (accuracy >= best_first[count - 1]).astype(np.float64)
-            precision[count] = float(_expected_in_order(usable, among_best)[:count].mean())
-            ndcg[count] = float(found[count - 1] / ideal[count - 1])
-    return RankingQuality(
-        **correlations(usable, accuracy, top=top),
-        precision=precision,
-        ndcg=ndcg,
-        regret=float(highest - _expected_in_order(usable, accuracy)[0]),
-    )
+            precision[count] = without_bounds(_expected_in_order(usable, among_best)[:count].mean())
+            ndcg[count] = without_bounds(found[count - 1] / ideal[count - 1])
+    rho, tau, rho_top, tau_top = map(without_bounds, correlations(usable, accuracy, top=top).values())
+    regret = without_bounds(highest - _expected_in_order(usable, accuracy)[0])
+    return RankingQuality(rho, tau, rho_top, tau_top, precision, ndcg, regret, len(accuracy))
 
 
 def _interval(

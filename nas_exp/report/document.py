@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nas_exp.analysis.intervals import Interval
 from nas_exp.storage.files import replacing
 
 UNKNOWN = "–"
@@ -51,6 +52,20 @@ class Number:
     interval: tuple[float, float] | None = None
     signed: bool = False
     best: bool = False
+
+
+def of_interval(
+    interval: Interval | None, digits: int = 2, *, signed: bool = False, best: bool = False
+) -> Number | None:
+    """Return an interval as a number that is shown with its bounds; None stays None."""
+    if interval is None:
+        return None
+    return Number(interval.value, digits, interval=(interval.low, interval.high), signed=signed, best=best)
+
+
+def difference(ours: Interval | Number | None, other: float | None) -> Number | None:
+    """Return how much our value is above another one, with its sign; None if either is unknown."""
+    return None if ours is None or other is None else Number(ours.value - other, signed=True)
 
 
 Cell = str | float | int | Number | None
@@ -109,7 +124,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure whose file `svg` exists; `alt` tells those who cannot see it what it shows."""
+    """A figure whose file `svg` exists; `alt` describes it for those who cannot see it."""
 
     name: str
     title: str

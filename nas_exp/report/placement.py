@@ -11,7 +11,7 @@ _DISTANCES = (0.0, 0.5, 1.0, 1.7, 2.5, 3.5, 4.7, 6.0, 7.5, 9.0, 11.0, 13.0)
 """Between a label and its point, in heights of the label, beyond the nearest that leaves the point free."""
 _ROUNDS = 6
 _ON_LABEL, _ON_POINT, _ON_CURVE, _ON_LINE, _OUTSIDE = 1000.0, 50.0, 8.0, 5.0, 10000.0
-"""What it costs when a label lies on another, on a point, on a curve, on the line to another's point, or outside."""
+"""The cost of a label on another, on a point, on a curve, on the line to another's point, or outside."""
 
 
 def place_labels(
@@ -19,22 +19,22 @@ def place_labels(
 ) -> FloatArray:
     """Return the centres of labels, each as near to its point as it can be without covering anything.
 
-    Labels are placed one after the other, those in the thick of it first, each where it costs least, and again in
-    further rounds, when all the others are there. Without enough room some may overlap all the same.
+    Labels are placed one after the other, the most crowded first, each where it costs least. Further rounds place each
+    again beside all others. Without enough room some overlap.
 
     Args:
         points: x and y of each point, shape (n, 2), n at least 1, all in one unit, such as pixels.
-        sizes: width and height of each label, shape (n, 2), likewise.
-        frame: the lowest and the highest x and y, shape (2, 2), likewise.
-        curves: places on what else is drawn and better not covered, shape (m, 2), likewise.
-        gap: what is to be left free around each label and each point, likewise.
+        sizes: width and height of each label, shape (n, 2).
+        frame: the lowest and the highest x and y, shape (2, 2).
+        curves: places on lines that should not be covered, shape (m, 2).
+        gap: the space to leave around each label and each point.
 
     Returns:
-        Shape (n, 2), likewise; the same each time.
+        Shape (n, 2), the same each time.
     """
     sheet = _Sheet(points, sizes + gap, frame, curves, gap)
     candidates = [sheet.around(label) for label in range(len(points))]
-    alone = [sheet.costs_alone(label, places) for label, places in enumerate(candidates)]
+    without_others = [sheet.costs_alone(label, places) for label, places in enumerate(candidates)]
     distances = np.abs(points[:, None] - points[None]).max(axis=2)
     crowded_first = np.argsort((distances / sheet.sizes.mean()).clip(max=3).sum(axis=1), kind="stable")
     centres = np.full_like(points, np.nan)
@@ -42,7 +42,7 @@ def place_labels(
         before = centres.copy()
         for label in crowded_first:
             centres[label] = np.nan
-            costs = alone[label] + sheet.costs_of_others(label, candidates[label], centres)
+            costs = without_others[label] + sheet.costs_of_others(label, candidates[label], centres)
             centres[label] = candidates[label][np.argmin(costs)]
         if np.array_equal(before, centres):
             break
@@ -51,7 +51,7 @@ def place_labels(
 
 @dataclass(frozen=True, eq=False)
 class _Sheet:
-    """What is given: as `place_labels` takes it, the sizes with what is to be left free."""
+    """The arguments of `place_labels`, the sizes with the gap around them."""
 
     points: FloatArray
     sizes: FloatArray

@@ -4,18 +4,20 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nas_exp.analysis.agreement import alike_together
+from nas_exp.analysis.ceiling import NoiseCeiling
 from nas_exp.analysis.intervals import Interval
+from nas_exp.analysis.ranking import RankingQuality
 from nas_exp.arrays import FloatArray
 from nas_exp.report.document import Figure
-from nas_exp.report.figures import COLOURS, draw
+from nas_exp.report.drawing import COLOURS, draw, legend_handles
 from nas_exp.report.placement import place_labels
-from nas_exp.report.proxies import Comparison, Proxy
-from nas_exp.report.view import known_order, label
+from nas_exp.report.proxies import RankedMetric, RankedMetrics
+from nas_exp.report.sweep import FinishedSweep, in_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,52 +40,50 @@ class _Quality:
     """A row of the figure: what of a metric it shows."""
 
     title: str
-    of: Callable[[Proxy], Interval]
-    ceiling: Callable[[Comparison], Interval] | None = None
+    of: Callable[[RankingQuality], Interval]
+    ceiling: Callable[[NoiseCeiling], Interval] | None = None
     is_regret: bool = False
 
 
-def cost_figure(folder: Path, comparisons: Mapping[str, Comparison], *, accuracy_name: str) -> Figure:
+def quality_figure(folder: Path, sweep: FinishedSweep, datasets: Mapping[str, RankedMetrics]) -> Figure:
     """Draw quality against seconds a network: a column for each dataset, a row for each kind of quality."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    top = next(iter(comparisons.values())).top
+    top = next(iter(datasets.values())).top
     rows = (
-        _Quality(f"ρ with {accuracy_name} accuracy", lambda proxy: proxy.rho, lambda each: each.ceiling.rho),
-        _Quality(f"ρ among the {top}", lambda proxy: proxy.rho_top, lambda each: each.ceiling.rho_top),
-        _Quality("regret of the best-scored (points)", _regret, is_regret=True),
+        _Quality(f"ρ with {sweep.accuracy_name} accuracy", lambda quality: quality.rho, lambda ceiling: ceiling.rho),
+        _Quality(f"ρ among the {top}", lambda quality: quality.rho_top, lambda ceiling: ceiling.rho_top),
+        _Quality("regret of the best-scored (points)", lambda quality: quality.regret, is_regret=True),
     )
 
     def fill(canvas: "Canvas") -> None:
-        grid = canvas.subplots(len(rows), len(comparisons), squeeze=False, sharex="all", sharey="row")
+        grid = canvas.subplots(len(rows), len(datasets), squeeze=False, sharex="all", sharey="row")
         for axes_row, quality in zip(grid, rows, strict=True):
-            for axes, comparison in zip(axes_row, comparisons.values(), strict=True):
-                _against_cost(axes, comparison, quality)
+            for axes, ranked in zip(axes_row, datasets.values(), strict=True):
+                _against_cost(axes, ranked, quality)
             axes_row[0].set_ylabel(quality.title)
             if quality.is_regret:
-                _count_regret_down(axes_row[0], comparisons.values())
-        for axes, dataset in zip(grid[0], comparisons, strict=True):
-            axes.set_title(label(dataset))
+                _count_regret_down(axes_row[0], datasets.values())
+        for axes, dataset in zip(grid[0], datasets, strict=True):
+            axes.set_title(sweep.label(dataset))
         for axes in grid[-1]:
             axes.set_xlabel("seconds a network")
-        handles: dict[str, Any] = {}
-        for axes in grid.flat:
-            handles |= {text: handle for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-        names = known_order(handles, [words for _, _, words in (*_KINDS.values(), _OTHER_KIND)])
-        columns = min(len(names), 3 * len(comparisons))  # no wider than the panels
+        handles = legend_handles(grid.flat)
+        names = in_order(handles, [words for _, _, words in (*_KINDS.values(), _OTHER_KIND)])
+        columns = min(len(names), 3 * len(datasets))  # no wider than the panels
         canvas.legend([handles[name] for name in names], names, loc="outside upper center", ncols=columns, fontsize=7.5)
         # labels need to know where everything else is
         renderer = FigureCanvasAgg(canvas).get_renderer()
         canvas.draw_without_rendering()
         for axes_row, quality in zip(grid, rows, strict=True):
-            for axes, comparison in zip(axes_row, comparisons.values(), strict=True):
-                _label_points(axes, renderer, comparison, quality)
+            for axes, ranked in zip(axes_row, datasets.values(), strict=True):
+                _label_points(axes, renderer, ranked, quality)
 
     return draw(
         folder,
         "cost",
         fill,
-        (0.5 + 3.6 * len(comparisons), 0.7 + 3.2 * len(rows)),
+        (0.5 + 3.6 * len(datasets), 0.7 + 3.2 * len(rows)),
         title="How well metrics rank, against what a score costs",
         alt=(
             "Scatter plots, a column for each dataset and a row for each of rank correlation over the space, rank "
@@ -101,30 +101,26 @@ def cost_figure(folder: Path, comparisons: Mapping[str, Comparison], *, accuracy
     )
 
 
-def _regret(proxy: Proxy) -> Interval:
-    return Interval(proxy.regret, np.nan, np.nan)
-
-
-def _against_cost(axes: "Axes", comparison: Comparison, quality: _Quality) -> None:
-    if quality.ceiling is not None:
-        band = quality.ceiling(comparison)
+def _against_cost(axes: "Axes", ranked: RankedMetrics, quality: _Quality) -> None:
+    if quality.ceiling is not None and ranked.ceiling is not None:
+        band = quality.ceiling(ranked.ceiling)
         axes.axhspan(band.low, band.high, color="0.85", linewidth=0, label="twins")
         axes.axhline(band.value, color="0.5", linewidth=0.8)
-    shown = _shown(comparison, quality)
-    for proxy in shown:
-        marker, colour, words = _KINDS.get(proxy.input, _OTHER_KIND)
-        found = quality.of(proxy)
+    shown = _shown(ranked, quality)
+    for metric in shown:
+        marker, colour, words = _KINDS.get(metric.input, _OTHER_KIND)
+        found = quality.of(metric.quality)
         if np.isfinite([found.low, found.high]).all():
-            axes.plot([proxy.seconds] * 2, [found.low, found.high], color=colour, alpha=0.5, linewidth=1.2, zorder=2)
+            axes.plot([metric.seconds] * 2, [found.low, found.high], color=colour, alpha=0.5, linewidth=1.2, zorder=2)
         (point,) = axes.plot(
-            proxy.seconds, found.value, marker, color=colour, markersize=4, markeredgecolor="white",
+            metric.seconds, found.value, marker, color=colour, markersize=4, markeredgecolor="white",
             markeredgewidth=0.4, linestyle="none", label=words, zorder=4,
         )  # fmt: skip
-        if not comparison.is_of_all(proxy):
+        if not ranked.is_of_all(metric):
             point.set(markerfacecolor="white", markeredgecolor=colour, markeredgewidth=0.8, label="_sample")
-    front = _front(comparison, quality)
+    front = _front(ranked, quality)
     axes.step(
-        [proxy.seconds for proxy in front], [quality.of(proxy).value for proxy in front], where="post",
+        [metric.seconds for metric in front], [quality.of(metric.quality).value for metric in front], where="post",
         color=COLOURS[2], linewidth=0.9, zorder=3, label="Pareto front",
     )  # fmt: skip
     axes.set_xscale("log")
@@ -132,27 +128,30 @@ def _against_cost(axes: "Axes", comparison: Comparison, quality: _Quality) -> No
     axes.margins(0.12)
 
 
-def _shown(comparison: Comparison, quality: _Quality) -> list[Proxy]:
+def _shown(ranked: RankedMetrics, quality: _Quality) -> list[RankedMetric]:
     """Return the metrics that have a place in a panel."""
-    return [proxy for proxy in comparison.proxies if proxy.seconds > 0 and np.isfinite(quality.of(proxy).value)]
+    return [metric for metric in ranked.metrics if metric.seconds > 0 and np.isfinite(quality.of(metric.quality).value)]
 
 
-def _front(comparison: Comparison, quality: _Quality) -> list[Proxy]:
+def _front(ranked: RankedMetrics, quality: _Quality) -> list[RankedMetric]:
     """Return the metrics that no other beats in both quality and cost, cheapest first."""
     from moocore import is_nondominated
 
-    proxies = [proxy for proxy in _shown(comparison, quality) if comparison.is_of_all(proxy)]
-    if not proxies:
+    metrics = [metric for metric in _shown(ranked, quality) if ranked.is_of_all(metric)]
+    if not metrics:
         return []
-    points = np.array([[proxy.seconds, quality.of(proxy).value] for proxy in proxies])
+    points = np.array([[metric.seconds, quality.of(metric.quality).value] for metric in metrics])
     best = is_nondominated(points, maximise=[False, not quality.is_regret], keep_weakly=True)
-    return sorted((proxy for proxy, kept in zip(proxies, best, strict=True) if kept), key=lambda proxy: proxy.seconds)
+    return sorted(
+        (metric for metric, kept in zip(metrics, best, strict=True) if kept), key=lambda metric: metric.seconds
+    )
 
 
-def _count_regret_down(axes: "Axes", comparisons: Iterable[Comparison]) -> None:
+def _count_regret_down(axes: "Axes", datasets: Iterable[RankedMetrics]) -> None:
     from matplotlib.ticker import FuncFormatter, NullLocator
 
-    regrets = [proxy.regret for each in comparisons for proxy in each.proxies if np.isfinite(proxy.regret)]
+    found = [metric.quality.regret.value for each in datasets for metric in each.metrics]
+    regrets = [regret for regret in found if np.isfinite(regret)]
     lowest, highest = min(regrets, default=0.0), max(regrets, default=0.0)
     axes.set_yscale("symlog", linthresh=_SMALLEST_REGRET)
     axes.set_yticks([0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
@@ -162,21 +161,21 @@ def _count_regret_down(axes: "Axes", comparisons: Iterable[Comparison]) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _label_points(axes: "Axes", renderer: "RendererBase", comparison: Comparison, quality: _Quality) -> None:
+def _label_points(axes: "Axes", renderer: "RendererBase", ranked: RankedMetrics, quality: _Quality) -> None:
     """Write the name of each metric beside its point, with a line to it where it is further away."""
     from matplotlib.patheffects import withStroke
 
-    proxies = _shown(comparison, quality)
-    if not proxies:
+    metrics = _shown(ranked, quality)
+    if not metrics:
         return
-    at = np.array([[proxy.seconds, quality.of(proxy).value] for proxy in proxies])
+    at = np.array([[metric.seconds, quality.of(metric.quality).value] for metric in metrics])
     texts = [
         axes.annotate(
-            proxy.name, place, (0, 0), textcoords="offset points", fontsize=_LABEL_SIZE, ha="center", va="center",
+            metric.name, place, (0, 0), textcoords="offset points", fontsize=_LABEL_SIZE, ha="center", va="center",
             zorder=5, path_effects=[withStroke(linewidth=1.2, foreground="white")],
             arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "0.45", "shrinkA": 0, "shrinkB": 2},
         )
-        for proxy, place in zip(proxies, at, strict=True)
+        for metric, place in zip(metrics, at, strict=True)
     ]  # fmt: skip
     points = axes.transData.transform(at)
     boxes = [text.get_window_extent(renderer) for text in texts]
@@ -184,7 +183,7 @@ def _label_points(axes: "Axes", renderer: "RendererBase", comparison: Comparison
     assert axes.figure is not None
     pixels = axes.figure.dpi / 72
     frame = np.array(axes.bbox.get_points())
-    curves = np.concatenate([_along(axes.transData.transform(ends)) for ends in _drawn(comparison, quality)])
+    curves = np.concatenate([_along(axes.transData.transform(ends)) for ends in _drawn(ranked, quality)])
     centres = place_labels(points, sizes, frame, curves, gap=2 * pixels)
     for text, point, centre, size in zip(texts, points, centres, sizes, strict=True):
         text.set_position((centre - point) / pixels)
@@ -194,13 +193,13 @@ def _label_points(axes: "Axes", renderer: "RendererBase", comparison: Comparison
             text.arrow_patch.set_visible(bool(np.hypot(*away) > 5 * pixels))
 
 
-def _drawn(comparison: Comparison, quality: _Quality) -> Iterator[FloatArray]:
+def _drawn(ranked: RankedMetrics, quality: _Quality) -> Iterator[FloatArray]:
     """Yield the ends of the straight lines of a panel: shape (2, 2) each."""
-    for proxy in _shown(comparison, quality):
-        found = quality.of(proxy)
+    for metric in _shown(ranked, quality):
+        found = quality.of(metric.quality)
         if np.isfinite([found.low, found.high]).all():
-            yield np.array([[proxy.seconds, found.low], [proxy.seconds, found.high]])
-    front = [(proxy.seconds, quality.of(proxy).value) for proxy in _front(comparison, quality)]
+            yield np.array([[metric.seconds, found.low], [metric.seconds, found.high]])
+    front = [(metric.seconds, quality.of(metric.quality).value) for metric in _front(ranked, quality)]
     yield from (np.array([place, place]) for place in front[:1])
     for (seconds, value), (later, better) in itertools.pairwise(front):
         yield np.array([[seconds, value], [later, value]])
@@ -213,13 +212,13 @@ def _along(ends: FloatArray) -> FloatArray:
     return np.linspace(start, end, 50)
 
 
-def agreement_figure(folder: Path, dataset: str, comparison: Comparison) -> Figure:
+def agreement_figure(folder: Path, sweep: FinishedSweep, dataset: str, ranked: RankedMetrics) -> Figure:
     """Draw the rank correlation between each two metrics of a dataset, those together that agree; accuracy first."""
     import seaborn
 
-    order = [0, *(1 + place for place in alike_together(comparison.agreement[1:, 1:]))]
-    shown = comparison.agreement[np.ix_(order, order)]
-    names = [comparison.names[place] for place in order]
+    order = [0, *(1 + place for place in alike_together(ranked.agreement[1:, 1:]))]
+    shown = ranked.agreement[np.ix_(order, order)]
+    names = [ranked.names[place] for place in order]
     lowest = min(0.0, float(np.nanmin(shown)))
     written = np.vectorize(_in_short)(shown)
 
@@ -242,7 +241,7 @@ def agreement_figure(folder: Path, dataset: str, comparison: Comparison) -> Figu
         f"agreement-{dataset}",
         fill,
         (1.9 + side, 1.1 + side),
-        title=f"How far metrics agree on {label(dataset)}",
+        title=f"How far metrics agree on {sweep.label(dataset)}",
         alt=(
             "Heat map of Spearman's rho between each two metrics, annotated; the first row and column are trained "
             "accuracy, the others are ordered so that metrics that agree stand together."

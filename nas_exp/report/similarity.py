@@ -1,4 +1,4 @@
-"""The matrices behind the ReLU score: how alike the images of a mini-batch look to untrained networks."""
+"""The matrices behind the ReLU score: how similar the images of a mini-batch are to untrained networks."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,8 +9,7 @@ import numpy as np
 from nas_exp.arrays import FloatArray
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError
-from nas_exp.report.finished import FinishedJob, Sweep
-from nas_exp.report.view import datasets_of
+from nas_exp.report.sweep import FinishedJob, FinishedSweep
 from nas_exp.scoring.compute import evaluate
 from nas_exp.scoring.recipe import Recipe
 from nas_exp.scoring.source import table_of
@@ -24,11 +23,11 @@ _FROM_CODES = ("nas_exp.metrics.relu.relu", "nas_exp.metrics.naswot.naswot")
 
 @dataclass(frozen=True, eq=False)
 class Similarity:
-    """What one untrained network makes of a mini-batch."""
+    """How similar the images of a mini-batch are to one untrained network."""
 
     arch_index: int
     accuracy: float
-    """After 200 epochs, percent."""
+    """Fully trained, percent."""
     kernel: FloatArray
     """K_H / N_A, the share of ReLU units on which two images agree: shape (B, B), images sorted by class."""
     score: float
@@ -36,7 +35,7 @@ class Similarity:
 
 
 def similarities(
-    sweep: Sweep, *, root: str | None, device: str
+    sweep: FinishedSweep, *, root: str | None, device: str
 ) -> tuple[Mapping[str, Sequence[Similarity]], Mapping[str, str]]:
     """Compute K_H of a few architectures, from bad to best, on every dataset that a metric made of K_H was used on.
 
@@ -49,7 +48,7 @@ def similarities(
         The similarities by dataset, and by dataset why there are none.
     """
     found, absent = dict[str, Sequence[Similarity]](), dict[str, str]()
-    for dataset in datasets_of(sweep):
+    for dataset in sweep.datasets:
         jobs = [job for job in sweep.jobs if job.dataset == dataset and job.config.metric.target in _FROM_CODES]
         if not jobs:
             continue
@@ -60,7 +59,7 @@ def similarities(
     return found, absent
 
 
-def _of_job(sweep: Sweep, job: FinishedJob, *, root: str | None, device: str) -> Iterator[Similarity]:
+def _of_job(sweep: FinishedSweep, job: FinishedJob, *, root: str | None, device: str) -> Iterator[Similarity]:
     from nas_exp.metrics.hamming_kernel import log_determinant
 
     recipe = _recipe(job.config, root=root, device=device)

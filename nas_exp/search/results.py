@@ -77,10 +77,11 @@ class Front:
 
 def front_of(run: Run, cost: Costs, benchmark: Benchmark) -> Front:
     """Return the Pareto front of what a run has scored."""
-    step = pareto.front(run.trajectory, cost)
+    costs = cost(run.trajectory.arch_index.tolist())
+    step = pareto.front(run.trajectory.arch_index, run.trajectory.score, costs)
     arch = run.trajectory.arch_index[step]
     val_acc, test_acc = (benchmark.of(column, arch) for column in ("val_acc", "test_acc"))
-    return Front(arch, run.trajectory.score[step], cost(arch.tolist()), val_acc, test_acc)
+    return Front(arch, run.trajectory.score[step], costs[step], val_acc, test_acc)
 
 
 def write_fronts(path: Path, fronts: Sequence[Front], space: Space) -> None:

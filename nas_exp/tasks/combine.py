@@ -27,7 +27,7 @@ FILE = "combinations.csv"
 def run(
     config: Config, folder: Path, *, size: Annotated[int, AtLeast(1)], accuracy: Literal["val_acc", "test_acc"]
 ) -> Summary:
-    """Correlate every combination of the metric's members with 200-epoch accuracy; write them, the best first.
+    """Correlate every combination of the metric's members with trained accuracy; write them, the best first.
 
     All combinations are compared on the architectures that every member knows, so that the choice does not depend on
     who knows what. The best of many is better than it will be elsewhere: judge it on another accuracy or dataset.

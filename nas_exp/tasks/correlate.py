@@ -6,17 +6,20 @@ from typing import Annotated
 
 import numpy as np
 
-from nas_exp.analysis.ranking import correlations, kendall_interval, ndcg_interval, ranking_quality, spearman_interval
+from nas_exp.analysis.ranking import (
+    K,
+    correlations,
+    kendall_interval,
+    ndcg_interval,
+    ranking_quality,
+    spearman_interval,
+)
 from nas_exp.arrays import FloatArray
 from nas_exp.bounds import AtLeast
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.scoring.source import ImagesMissingError, source_of
-from nas_exp.scoring.table import Scores
 from nas_exp.storage.summary import Summary
-
-K = 100
-"""How many of the best-scored nDCG and precision look at."""
 
 
 def lacking(config: Config, *, top: float) -> str | None:
@@ -39,7 +42,7 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
         top: the share of best-scored architectures that is correlated on its own as well.
 
     Returns:
-        Spearman's rho and Kendall's tau-b over all and over the best-scored, with 200-epoch test and validation
+        Spearman's rho and Kendall's tau-b over all and over the best-scored, with test and validation
         accuracy; None where the benchmark has no such accuracy. For test accuracy, or validation accuracy where there
         is none, also nDCG and precision of the 100 best-scored and the regret of the best-scored, in percentage points
         (see `ranking_quality`), and the bounds of 95 % bootstrap intervals, as far as there are any. Beside them the
@@ -52,9 +55,12 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
         raise InputError(f"task.top={top}: expected a share, above 0 and at most 1")
     benchmark = config.benchmark.load(config.dataset.name)
     scores = source_of(config).known()
-    accuracies = {column: benchmark.of(column, scores.arch_index) for column in ("test_acc", "val_acc")}
-    both = {column: np.isfinite(accuracy) for column, accuracy in accuracies.items()}
-    if not both["val_acc"].any():
+    pairs = dict[str, tuple[FloatArray, FloatArray]]()
+    for column in ("test_acc", "val_acc"):
+        accuracy = benchmark.of(column, scores.arch_index)
+        both = np.isfinite(accuracy)
+        pairs[column] = scores.score[both], accuracy[both]
+    if not len(pairs["val_acc"][0]):
         raise InputError(
             f"metric={config.metric.name}: no architecture has both a score and an accuracy; run task=score first"
         )
@@ -63,39 +69,31 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
         "metric": config.metric.name,
         "benchmark": config.benchmark.name,
     }
-    for column, accuracy in accuracies.items():
-        found = correlations(scores.score[both[column]], accuracy[both[column]], top=top)
-        summary |= {f"{name}_{column}": value for name, value in found.items()}
-    column = "test_acc" if both["test_acc"].any() else "val_acc"
+    for column, pair in pairs.items():
+        summary |= {f"{name}_{column}": value for name, value in correlations(*pair, top=top).items()}
+    column = "test_acc" if len(pairs["test_acc"][0]) else "val_acc"
+    timed = scores.seconds[np.isfinite(scores.seconds)]
     return {
         **summary,
-        **_beyond(column, scores.score[both[column]], accuracies[column][both[column]], top),
-        "seconds_per_network": _seconds(scores),
-        "architectures": int(both[column].sum()),
+        **_beyond(column, *pairs[column], top),
+        "seconds_per_network": float(timed.mean()) if len(timed) else None,
+        "architectures": len(pairs[column][0]),
     }
 
 
 def _beyond(column: str, score: FloatArray, accuracy: FloatArray, top: float) -> Summary:
-    """Return what there is to say beyond correlations, and the bounds of intervals."""
+    """Return the statistics beyond correlations, and the bounds of intervals."""
     quality = ranking_quality(score, accuracy, top=top, k=(K,))
-    intervals = {
-        "rho": spearman_interval(score, accuracy),
-        "tau": kendall_interval(score, accuracy),
-        "rho_top": spearman_interval(score, accuracy, top=top),
-        f"ndcg_{K}": ndcg_interval(score, accuracy, k=K),
+    found = {
+        f"ndcg_{K}_{column}": quality.ndcg[K].value,
+        f"precision_{K}_{column}": quality.precision[K].value,
+        f"regret_{column}": quality.regret.value,
     }
-    return {
-        f"ndcg_{K}_{column}": quality.ndcg[K],
-        f"precision_{K}_{column}": quality.precision[K],
-        f"regret_{column}": quality.regret,
-        **{
-            f"{name}_{column}_{side}": None if math.isnan(bound) else bound
-            for name, interval in intervals.items()
-            for side, bound in (("low", interval.low), ("high", interval.high))
-        },
-    }
-
-
-def _seconds(scores: Scores) -> float | None:
-    told = scores.seconds[np.isfinite(scores.seconds)]
-    return float(told.mean()) if len(told) else None
+    for name, interval in (
+        ("rho", spearman_interval(score, accuracy)),
+        ("tau", kendall_interval(score, accuracy)),
+        ("rho_top", spearman_interval(score, accuracy, top=top)),
+        (f"ndcg_{K}", ndcg_interval(score, accuracy)),
+    ):
+        found |= {f"{name}_{column}_low": interval.low, f"{name}_{column}_high": interval.high}
+    return {key: None if math.isnan(value) else value for key, value in found.items()}

@@ -4,34 +4,33 @@ import importlib.metadata
 import logging
 import platform
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import nas_exp
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError
-from nas_exp.report import figures, proxy_figures, proxy_tables, tables
-from nas_exp.report.cost_figure import cost_figure
+from nas_exp.report import metric_figures, metric_tables, proxy_figures, search_figures, search_tables
 from nas_exp.report.document import Figure, Section, Table, write_table
 from nas_exp.report.evidence import Evidence, gather
-from nas_exp.report.finished import FinishedSweep, JobResult, RankingSweep, Sweep, read_rankings, read_sweep, task_of
 from nas_exp.report.page import write_page
 from nas_exp.report.paper.findings import findings as findings_of
-from nas_exp.report.proxies import compare
-from nas_exp.report.view import jobs_by_budget, label, search_label
+from nas_exp.report.paper.numbers import PAPER
+from nas_exp.report.proxies import RankedMetrics, rank_metrics
+from nas_exp.report.reading import read_sweep
+from nas_exp.report.sweep import FinishedSweep
 from nas_exp.storage.files import replacing
 from nas_exp.storage.summary import Summary
 
 log = logging.getLogger(__name__)
 
-Job = TypeVar("Job", bound=JobResult)
-
 
 def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
     """Write ``report/`` into the sweep's folder.
 
-    Every table as CSV, Markdown and LaTeX, every figure as PNG and SVG, and ``index.html``, which holds all of it.
+    Every table as CSV, Markdown and LaTeX, every figure as PNG and SVG, and ``index.html``, which holds all of it. A
+    sweep on the paper's search space is put beside the paper's numbers.
 
     Args:
         config: `config.sweep` is the sweep's folder; `config.dataset.root` may name all datasets' images.
@@ -40,41 +39,34 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
 
     Raises:
         InputError: there is no such sweep, none of its jobs is a search or a ranking that left a result, or findings
-            are asked of rankings.
+            are asked of a sweep that has none.
     """
     if config.sweep is None:
         raise InputError("sweep=null: expected the folder of a finished sweep, as sweep=multirun_sweeps/NAME")
-    if task_of(config.sweep) == "correlate":
-        if findings is not None:
-            raise InputError(f"task.findings={findings}: expected null, as {config.sweep} is no sweep of searches")
-        return _rankings(read_rankings(config.sweep))
-    return _searches(config, read_sweep(config.sweep), findings)
-
-
-def _searches(config: Config, sweep: Sweep, findings: str | None) -> Summary:
-    _tell_missing(sweep)
-    evidence = gather(sweep, images=config.dataset.root, device=config.device, n_jobs=config.n_jobs)
-    sections = build(sweep, evidence, sweep.folder / "report")
+    sweep = read_sweep(config.sweep)
+    if sweep.space.name == PAPER.space:
+        sweep = replace(sweep, reference=PAPER)
+    if findings is not None and sweep.task == "correlate":
+        raise InputError(f"task.findings={findings}: expected null, as {sweep.folder} is no sweep of searches")
+    if findings is not None and sweep.reference is not PAPER:
+        raise InputError(f"task.findings={findings}: expected null, as the paper is about space={PAPER.space}")
+    for job, why in sweep.missing.items():
+        log.warning("missing: %s: %s", job, why)
+    target, ceilings = sweep.folder / "report", config.benchmark.store / "ceilings"
+    if sweep.task == "correlate":
+        sections = build_rankings(sweep, *rank_metrics(sweep, store=ceilings), target)
+        top = _all_of(job.config.task.arguments["top"] for job in sweep.jobs)
+        return _write(sweep, sections, {"best-scored share": top})
+    evidence = gather(sweep, store=ceilings, images=config.dataset.root, device=config.device, n_jobs=config.n_jobs)
+    sections = build(sweep, evidence, target)
     if findings is not None:
         with replacing(Path(findings)) as temporary:
             temporary.write_text(findings_of(sweep, evidence), encoding="utf-8")
     return _write(sweep, sections, {"runs a job": _all_of(job.config.runs for job in sweep.jobs)})
 
 
-def _rankings(sweep: RankingSweep) -> Summary:
-    _tell_missing(sweep)
-    sections = build_rankings(sweep, sweep.folder / "report")
-    top = _all_of(job.config.task.arguments["top"] for job in sweep.jobs)
-    return _write(sweep, sections, {"best-scored share": top})
-
-
-def _tell_missing(sweep: FinishedSweep[Job]) -> None:
-    for job, why in sweep.missing.items():
-        log.warning("missing: %s: %s", job, why)
-
-
-def _write(sweep: FinishedSweep[Job], sections: Sequence[Section], about: Mapping[str, str]) -> Summary:
-    """Write tables and page; `about` is what the numbers depend on beside what every sweep has."""
+def _write(sweep: FinishedSweep, sections: Sequence[Section], about: Mapping[str, str]) -> Summary:
+    """Write tables and page; `about` says what the numbers of this task depend on, beside what all depend on."""
     target = sweep.folder / "report"
     parts = [part for section in sections for part in section.parts]
     for part in parts:
@@ -98,47 +90,55 @@ def _write(sweep: FinishedSweep[Job], sections: Sequence[Section], about: Mappin
     }
 
 
-def build(sweep: Sweep, evidence: Evidence, target: Path) -> list[Section]:
-    """Return the report's sections; figures are drawn into `target`. What the sweep does not have is left out."""
+def build(sweep: FinishedSweep, evidence: Evidence, target: Path) -> list[Section]:
+    """Return the sections of a report on searches; figures are drawn into `target`. Empty sections are left out."""
     ranked: list[Table | Figure] = []
     if evidence.ranked:
-        table_1, table_6 = tables.correlation_tables(sweep, evidence)
+        over_all, over_best = metric_tables.correlation_tables(sweep, evidence)
         ranked = [
-            table_1,
-            table_6,
-            figures.ceiling_figure(target, sweep, evidence),
-            tables.quality_table(sweep, evidence),
-            figures.scatter_figure(target, sweep, evidence),
+            over_all,
+            over_best,
+            metric_figures.ceiling_figure(target, sweep, evidence),
+            metric_tables.quality_table(sweep, evidence),
+            metric_figures.scatter_figure(target, sweep, evidence),
         ]
     if evidence.similarities:
-        ranked.append(figures.similarity_figure(target, evidence.similarities))
+        ranked.append(metric_figures.similarity_figure(target, sweep, evidence.similarities))
     across: list[Table | Figure] = []
     if evidence.ranking is not None:
-        across = [figures.rank_figure(target, evidence.ranking), tables.rank_table(evidence.ranking)]
+        across = [search_figures.rank_figure(target, evidence.ranking), search_tables.rank_table(evidence.ranking)]
     found = [
         Section(
             "What searches found",
-            [*_about_budgets(sweep), *_present(figures.search_figure(target, sweep), *tables.search_tables(sweep))],
+            [
+                *_about_budgets(sweep),
+                *_present(search_figures.search_figure(target, sweep), *search_tables.search_tables(sweep)),
+            ],
         ),
         Section(
             "Searches at equal cost",
-            _present(cost_figure(target, sweep, evidence), *tables.equal_cost_tables(sweep, evidence)),
+            _present(
+                search_figures.equal_cost_figure(target, sweep, evidence),
+                *search_tables.equal_cost_tables(sweep, evidence),
+            ),
         ),
-        Section("Ablations", tables.ablation_tables(sweep)),
+        Section("Ablations", search_tables.ablation_tables(sweep)),
         Section("How well metrics rank", ranked),
         Section(
             "Which differences are real",
-            _present(tables.mean_table(sweep, evidence), *across, *tables.comparison_tables(evidence)),
+            _present(
+                search_tables.mean_table(sweep, evidence), *across, *search_tables.comparison_tables(sweep, evidence)
+            ),
         ),
-        Section("How searches proceed", _present(tables.anytime_table(sweep, evidence))),
-        Section("What is missing", missing(sweep, [*_without(evidence)])),
+        Section("How searches proceed", _present(search_tables.anytime_table(sweep, evidence))),
+        Section("What is missing", missing(sweep, [*_without(sweep, evidence)])),
     ]
     return [section for section in found if section.parts]
 
 
-def _about_budgets(sweep: Sweep) -> list[str]:
+def _about_budgets(sweep: FinishedSweep) -> list[str]:
     """Return a paragraph if there are searches with several budgets in seconds."""
-    if all(len(jobs) == 1 for jobs in jobs_by_budget(sweep).values()):
+    if all(len(jobs) == 1 for jobs in sweep.jobs_by_budget.values()):
         return []
     return [
         "Of searches with several budgets in seconds, the largest counts here and below; what they find within the "
@@ -150,52 +150,59 @@ def _present(*parts: Table | Figure | None) -> list[Table | Figure]:
     return [part for part in parts if part is not None and not (isinstance(part, Table) and not part.rows)]
 
 
-def build_rankings(sweep: RankingSweep, target: Path) -> list[Section]:
-    """Return the sections of a report on a sweep of task=correlate; figures are drawn into `target`."""
-    comparisons, told = compare(sweep)
-    kind = sweep.accuracy_name
+def build_rankings(
+    sweep: FinishedSweep, datasets: Mapping[str, RankedMetrics], sentences: Sequence[str], target: Path
+) -> list[Section]:
+    """Return the sections of a report on a sweep of task=correlate; figures are drawn into `target`.
+
+    Args:
+        sweep: the sweep.
+        datasets: how well metrics rank, by dataset.
+        sentences: about what could not be read.
+        target: the folder of the report.
+    """
     found = [
-        Section("What a better ranking costs", [proxy_figures.cost_figure(target, comparisons, accuracy_name=kind)]),
+        Section("What a better ranking costs", [proxy_figures.quality_figure(target, sweep, datasets)]),
         *(
             Section(
-                f"How well metrics rank {label(dataset)}",
+                f"How well metrics rank {sweep.label(dataset)}",
                 _present(
-                    proxy_tables.proxy_table(dataset, comparison, accuracy_name=kind),
-                    proxy_figures.agreement_figure(target, dataset, comparison),
+                    metric_tables.proxy_table(sweep, dataset, ranked),
+                    proxy_figures.agreement_figure(target, sweep, dataset, ranked),
                 ),
             )
-            for dataset, comparison in comparisons.items()
+            for dataset, ranked in datasets.items()
         ),
-        Section("What is missing", missing(sweep, told)),
+        Section("What is missing", missing(sweep, sentences)),
     ]
     return [section for section in found if section.parts]
 
 
-def missing(sweep: FinishedSweep[Job], others: Sequence[str]) -> list[Table | Figure | str]:
-    """Return a paragraph for everything that the report had to do without; `others` are those that only it knows."""
-    told: list[Table | Figure | str] = [f"No whole result of {job}: {why}" for job, why in sweep.missing.items()]
+def missing(sweep: FinishedSweep, others: Sequence[str]) -> list[Table | Figure | str]:
+    """Return a paragraph for everything that is missing from the report; `others` are those of its own."""
+    sentences: list[Table | Figure | str] = [f"No whole result of {job}: {why}" for job, why in sweep.missing.items()]
     reasons = dict.fromkeys(sweep.skipped.values())
     for reason in reasons:
         jobs = [job for job, other in sweep.skipped.items() if other == reason]
-        told.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}: {'; '.join(jobs)}")
-    told += others
+        sentences.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}: {'; '.join(jobs)}")
+    sentences += others
     if sweep.accuracy_name != "test":
-        told.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")
-    return told
+        sentences.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")
+    return sentences
 
 
-def _without(evidence: Evidence) -> Iterator[str]:
-    yield from (f"K_H on {label(dataset)}: {why}" for dataset, why in evidence.without_similarities.items())
+def _without(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
+    yield from (f"K_H on {sweep.label(dataset)}: {why}" for dataset, why in evidence.without_similarities.items())
     yield from (f"{metric} on {dataset}: {why}" for (dataset, metric), why in evidence.absent.items())
     yield from (
-        f"{search_label(search)} on {label(dataset)}, by cost: nothing says what its scores took"
+        f"{sweep.search_label(search)} on {sweep.label(dataset)}, by cost: nothing says what its scores took"
         for dataset, costs in evidence.equal_cost.items()
         for search in costs.timeless
     )
 
 
-def facts(sweep: FinishedSweep[Job], about: Mapping[str, str]) -> dict[str, str]:
-    """Return what the numbers depend on; `about` is what sweeps of this task have beside the rest."""
+def facts(sweep: FinishedSweep, about: Mapping[str, str]) -> dict[str, str]:
+    """Return what the numbers depend on; `about` is what those of this task depend on besides."""
     configs = [job.config for job in sweep.jobs]
     return {
         "jobs": f"{len(sweep.jobs)} finished, {len(sweep.missing)} missing, {len(sweep.skipped)} left out",
@@ -209,11 +216,11 @@ def facts(sweep: FinishedSweep[Job], about: Mapping[str, str]) -> dict[str, str]
     }
 
 
-def _all_of(values: object) -> str:
-    return ", ".join(dict.fromkeys(map(str, values)))  # type: ignore[call-overload]
+def _all_of(values: Iterable[object]) -> str:
+    return ", ".join(dict.fromkeys(map(str, values)))
 
 
-def commands(sweep: FinishedSweep[Job]) -> list[str]:
+def commands(sweep: FinishedSweep) -> list[str]:
     """Return the commands that make the sweep and its report."""
     return [
         *([sweep.command] if sweep.command else ()),

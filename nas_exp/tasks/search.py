@@ -10,8 +10,7 @@ import numpy as np
 from nas_exp.algos import Costs
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError
-from nas_exp.report.pareto import plot_fronts
-from nas_exp.report.trajectory import plot_trajectories
+from nas_exp.report.job_figures import plot_fronts, plot_trajectories
 from nas_exp.scoring.source import forecast, source_of
 from nas_exp.search.costs import costs_of, highest
 from nas_exp.search.results import front_of, summarise, summarise_fronts, write_fronts, write_runs, write_trajectories

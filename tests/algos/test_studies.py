@@ -71,7 +71,9 @@ def test_nsga2_finds_the_front_of_two_objectives() -> None:
     distance = (SPACE.specs != np.array([1, 1, 1, 1, 1, 1])) & (SPACE.specs != 3)
     scores = CONVOLUTIONS - 2.0 * distance.sum(axis=1)
     trajectory = nsga2_search(scores.tolist(), CONVOLUTIONS, 3, N=1500, P=50)
-    archs = trajectory.arch_index[pareto.front(trajectory, CONVOLUTIONS)]
+    archs = trajectory.arch_index[
+        pareto.front(trajectory.arch_index, trajectory.score, CONVOLUTIONS[trajectory.arch_index])
+    ]
     assert sorted(set(CONVOLUTIONS[archs].tolist())) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     assert (scores[archs] == CONVOLUTIONS[archs]).all()
 

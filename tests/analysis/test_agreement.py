@@ -1,18 +1,15 @@
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from nas_exp.analysis.agreement import agreement, alike_together
-from nas_exp.scoring.table import Scores
-from nas_exp.spaces.topology import SIZE
+from nas_exp.arrays import FloatArray, IntArray
 
 
-def scores(values: dict[int, float]) -> Scores:
-    found = Scores.empty()
-    archs = list(values)
-    found.known[archs] = True
-    found.score[archs] = list(values.values())
-    return found
+def scores(values: Mapping[int, float]) -> tuple[IntArray, FloatArray]:
+    return np.array([*values]), np.array([*values.values()])
 
 
 def test_metrics_agree_as_far_as_both_know() -> None:
@@ -32,7 +29,7 @@ def test_scores_that_are_not_finite_rank_last_all_equal(value: float) -> None:
 
 
 def test_without_two_in_common_or_any_difference_nothing_is_known_of_agreement() -> None:
-    a, b, constant = scores({0: 1.0, 1: 2.0}), scores({1: 1.0, 2: 3.0}), scores(dict.fromkeys(range(SIZE), 1.0))
+    a, b, constant = scores({0: 1.0, 1: 2.0}), scores({1: 1.0, 2: 3.0}), scores(dict.fromkeys(range(9), 1.0))
     found = agreement([a, b, constant])
     assert (np.diag(found) == 1).all()
     assert np.isnan(found[~np.eye(3, dtype=bool)]).all()

@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_exp.analysis.ceiling import ceiling_of_space, function_classes, noise_ceiling
+from nas_exp.analysis.ceiling import noise_ceiling
 from nas_exp.analysis.ranking import ranking_quality
 from nas_exp.benchmarks import DATASETS, Benchmark, table
+from nas_exp.report.space import TOPOLOGY
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +70,8 @@ def test_the_ceiling_needs_the_class_of_every_accuracy() -> None:
     [("cifar10", 0.983, 0.81), ("cifar100", 0.981, 0.55), ("imagenet16-120", 0.986, 0.47)],
 )
 def test_the_ceiling_of_the_space(trained: dict[str, Benchmark], dataset: str, rho: float, rho_top: float) -> None:
-    accuracy, classes = trained[dataset].test_acc_200, function_classes()
-    found = ceiling_of_space(accuracy, top=0.1)
+    accuracy, classes = trained[dataset].test_acc_200, TOPOLOGY.twins()
+    found = noise_ceiling(accuracy, classes)
     assert found.classes == 1211
     assert found.rho.value == pytest.approx(rho, abs=0.001)
     assert found.rho_top.value == pytest.approx(rho_top, abs=0.02)
@@ -85,5 +86,4 @@ def test_the_ceiling_of_the_space(trained: dict[str, Benchmark], dataset: str, r
 def test_the_ceiling_among_the_best_is_no_bound(trained: dict[str, Benchmark]) -> None:
     cifar100 = trained["cifar100"]
     quality = ranking_quality(cifar100.val_acc_12, cifar100.test_acc_200)
-    assert quality.rho_top is not None
-    assert quality.rho_top > ceiling_of_space(cifar100.test_acc_200, top=0.1).rho_top.high
+    assert quality.rho_top.value > noise_ceiling(cifar100.test_acc_200, TOPOLOGY.twins()).rho_top.high

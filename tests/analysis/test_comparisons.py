@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from nas_exp.analysis.comparisons import Comparison, anytime, between, compare_pairs, ranks_over_datasets
+from nas_exp.analysis.anytime import anytime
+from nas_exp.analysis.comparisons import Comparison, between, compare_pairs, ranks_over_datasets
 from nas_exp.analysis.intervals import Interval
 from nas_exp.arrays import FloatArray
 

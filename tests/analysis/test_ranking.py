@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import stats
 
 from nas_exp.analysis import ranking
-from nas_exp.analysis.intervals import Interval
+from nas_exp.analysis.intervals import UNKNOWN, Interval
 from nas_exp.analysis.ranking import (
     best_scored,
     correlations,
@@ -96,7 +96,7 @@ def test_ndcg_of_a_resample_is_that_of_the_drawn_architectures(data: st.DataObje
     drawn = data.draw(arrays.arrays(np.int64, st.integers(3, 20), elements=st.integers(0, len(x) - 1)))
     ranks = ranking._dense_ranks(-x), ranking._dense_ranks(-y)
     found = ranking._ndcg_of_drawn(*ranks, y, drawn, 3)
-    assert found == pytest.approx(ranking_quality(x[drawn], y[drawn], k=(3,)).ndcg[3])
+    assert found == pytest.approx(ranking_quality(x[drawn], y[drawn], k=(3,)).ndcg[3].value)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -110,17 +110,19 @@ def test_intervals_are_the_percentiles_of_a_plain_bootstrap(ties: bool) -> None:
         drawn = rng.integers(300, size=300)
         qualities.append(ranking_quality(score[drawn], accuracy[drawn], top=0.2, k=(20,)))
     for interval, plain in (
-        (spearman_interval(score, accuracy, top=0.2, resamples=100, seed=5), [each.rho_top for each in qualities]),
-        (kendall_interval(score, accuracy, top=0.2, resamples=100, seed=5), [each.tau_top for each in qualities]),
-        (ndcg_interval(score, accuracy, k=20, resamples=100, seed=5), [each.ndcg[20] for each in qualities]),
+        (
+            spearman_interval(score, accuracy, top=0.2, resamples=100, seed=5),
+            [each.rho_top.value for each in qualities],
+        ),
+        (kendall_interval(score, accuracy, top=0.2, resamples=100, seed=5), [each.tau_top.value for each in qualities]),
+        (ndcg_interval(score, accuracy, k=20, resamples=100, seed=5), [each.ndcg[20].value for each in qualities]),
     ):
         values = np.array(plain, dtype=np.float64)
         assert [interval.low, interval.high] == pytest.approx(np.quantile(values, [0.025, 0.975]).tolist())
 
 
 def test_intervals_among_the_best_hold_the_true_value_as_often_as_they_say() -> None:
-    truth = ranking_quality(*correlated(400_000, 0.8, seed=999), top=0.2).rho_top
-    assert truth is not None
+    truth = ranking_quality(*correlated(400_000, 0.8, seed=999), top=0.2).rho_top.value
     held = [covers(spearman_interval(*correlated(400, 0.8, seed), top=0.2, resamples=300), truth) for seed in range(80)]
     # 95 % expected; standard deviation 2.4 %
     assert np.mean(held) >= 0.87
@@ -210,34 +212,36 @@ def test_scores_need_finite_accuracies(accuracy: FloatArray) -> None:
 
 def test_ranking_quality_is_that_worked_by_hand() -> None:
     found = ranking_quality(np.array([4.0, 3.0, 2.0, 1.0]), np.array([10.0, 40.0, 30.0, 20.0]), top=0.5, k=(1, 2, 5))
-    assert found.regret == 30.0
-    assert found.precision == {1: 0.0, 2: 0.5, 5: None}
+    assert found.regret.value == 30.0
+    assert [found.precision[k].value for k in (1, 2)] == [0.0, 0.5]
     # gains 0, 1, 2/3, 1/3 and discounts 1, 1 / log2(3)
-    assert found.ndcg == {1: 0.0, 2: pytest.approx((1 / np.log2(3)) / (1 + 2 / 3 / np.log2(3))), 5: None}
-    assert found.rho == pytest.approx(-0.2)
-    assert found.rho_top == pytest.approx(-1.0)
+    assert found.ndcg[1].value == 0.0
+    assert found.ndcg[2].value == pytest.approx((1 / np.log2(3)) / (1 + 2 / 3 / np.log2(3)))
+    assert found.precision[5] is found.ndcg[5] is UNKNOWN
+    assert found.rho.value == pytest.approx(-0.2)
+    assert found.rho_top.value == pytest.approx(-1.0)
 
 
 def test_where_all_are_equally_accurate_every_ranking_is_ideal() -> None:
     found = ranking_quality(np.arange(20.0), np.full(20, 90.0), k=(10,))
-    assert (found.rho, found.tau, found.rho_top, found.tau_top) == (None,) * 4
-    assert (found.precision, found.ndcg, found.regret) == ({10: 1.0}, {10: 1.0}, 0.0)
+    assert (found.rho, found.tau, found.rho_top, found.tau_top) == (UNKNOWN,) * 4
+    assert (found.precision[10].value, found.ndcg[10].value, found.regret.value) == (1.0, 1.0, 0.0)
 
 
 def test_scores_that_tell_nothing_are_as_good_as_chance() -> None:
     accuracy = np.arange(100.0)
     found = ranking_quality(np.full(100, np.nan), accuracy, k=(10,))
-    assert found.precision == {10: pytest.approx(0.1)}
-    assert found.regret == pytest.approx(accuracy.max() - accuracy.mean())
+    assert found.precision[10].value == pytest.approx(0.1)
+    assert found.regret.value == pytest.approx(accuracy.max() - accuracy.mean())
 
 
 @settings(deadline=None)
 @given(arrays.arrays(np.float64, st.integers(2, 30), elements=st.integers(0, 100), unique=True))
 def test_accuracies_rank_themselves_best(accuracy: FloatArray) -> None:
     found = ranking_quality(accuracy, accuracy, k=(1, 2))
-    assert [found.rho, found.tau, found.regret] == pytest.approx([1.0, 1.0, 0.0])
-    assert found.precision == {1: 1.0, 2: 1.0}
-    assert found.ndcg == {1: pytest.approx(1.0), 2: pytest.approx(1.0)}
+    assert [found.rho.value, found.tau.value, found.regret.value] == pytest.approx([1.0, 1.0, 0.0])
+    assert [found.precision[k].value for k in (1, 2)] == [1.0, 1.0]
+    assert [found.ndcg[k].value for k in (1, 2)] == pytest.approx([1.0, 1.0])
 
 
 @settings(deadline=None, max_examples=40)
@@ -249,6 +253,6 @@ def test_tied_scores_count_as_the_mean_over_their_orders(data: st.DataObject) ->
     orders = [
         ranking_quality(score + 0.1 * np.array(untied), accuracy, k=(2,)) for untied in itertools.permutations(range(4))
     ]
-    assert found.precision[2] == pytest.approx(np.mean([float(each.precision[2] or 0) for each in orders]))
-    assert found.ndcg[2] == pytest.approx(np.mean([float(each.ndcg[2] or 0) for each in orders]))
-    assert found.regret == pytest.approx(np.mean([each.regret for each in orders]))
+    assert found.precision[2].value == pytest.approx(np.mean([each.precision[2].value for each in orders]))
+    assert found.ndcg[2].value == pytest.approx(np.mean([each.ndcg[2].value for each in orders]))
+    assert found.regret.value == pytest.approx(np.mean([each.regret.value for each in orders]))

@@ -15,8 +15,8 @@ from nas_exp.analysis.ranking import kendall_interval, ndcg_interval, ranking_qu
 from nas_exp.arrays import FloatArray
 from nas_exp.benchmarks import table
 from nas_exp.notebook import configure
-from nas_exp.report.finished import read_rankings
-from nas_exp.report.proxies import compare
+from nas_exp.report.proxies import rank_metrics
+from nas_exp.report.reading import read_sweep
 from nas_exp.scoring.plan import plan
 from nas_exp.scoring.table import SHIPPED
 from nas_exp.spaces.topology import SIZE
@@ -92,7 +92,7 @@ def test_a_sweep_tells_how_well_each_metric_ranks(finished: tuple[Path, str], ta
         assert float(row["regret_test_acc"]) == pytest.approx(accuracy.max() - accuracy[score.argmax()])
         hundred = set(np.argsort(-score)[:100])
         assert float(row["precision_100_test_acc"]) == len(hundred & set(np.argsort(-accuracy)[:100])) / 100
-        assert float(row["ndcg_100_test_acc"]) == ranking_quality(score, accuracy).ndcg[100]
+        assert float(row["ndcg_100_test_acc"]) == ranking_quality(score, accuracy).ndcg[100].value
         assert float(row["seconds_per_network"]) == pytest.approx(METRICS[metric][1], rel=1e-6)
         for name, interval in (
             ("rho", spearman_interval(score, accuracy)),
@@ -178,10 +178,10 @@ def test_a_report_sets_the_metrics_side_by_side(program: RunProgram, sweep: Path
     assert (summary["jobs"], summary["missing"], summary["tables"], summary["figures"]) == (4, 0, 2, 3)
 
 
-def test_the_agreement_of_metrics_is_their_rank_correlation(sweep: Path, tables: Path) -> None:
+def test_the_agreement_of_metrics_is_their_rank_correlation(sweep: Path, tables: Path, tmp_path: Path) -> None:
     accuracy = accuracy_of(tables, "cifar10")
     known = {"test accuracy": accuracy} | {name: made_up("cifar10", name, accuracy) for name in METRICS}
-    found = compare(read_rankings(sweep))[0]["cifar10"]
+    found = rank_metrics(read_sweep(sweep), store=tmp_path)[0]["cifar10"]
     assert sorted(found.names) == sorted(known)
     expected = stats.spearmanr(np.stack([known[name] for name in found.names], axis=1)).statistic
     assert found.agreement == pytest.approx(expected)
@@ -192,7 +192,7 @@ def test_a_report_tells_what_it_does_without(program: RunProgram, sweep: Path) -
     cut.write_text('{"task": "corr', encoding="utf-8")
     old = only(sweep, "dataset=cifar10,*metric=l2_norm*/summary.json")
     summary = json.loads(old.read_text())
-    del summary["seconds_per_network"]
+    del summary["seconds_per_network"], summary["seal"]  # older ones have neither
     old.write_text(json.dumps(summary), encoding="utf-8")
     done = program("task=report", "sweep=multirun_sweeps/proxies")
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_exp.report.finished import read_sweep
+from nas_exp.report.reading import read_sweep
 from nas_exp.report.similarity import similarities
 from nas_exp.scoring.compute import evaluate
 from nas_exp.scoring.plan import plan

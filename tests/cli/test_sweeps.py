@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nas_exp.report.finished import read_sweep
+from nas_exp.report.reading import read_sweep
 from nas_exp.storage.locks import lock
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import SMALL, only, rows, scores_of, without_seconds

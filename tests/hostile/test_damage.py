@@ -20,7 +20,8 @@ import pytest
 from nas_exp.benchmarks import COLUMNS, DATASETS, Benchmark, nats, table
 from nas_exp.datasets.images import load_images
 from nas_exp.errors import InputError
-from nas_exp.report.finished import Sweep, read_sweep
+from nas_exp.report.reading import read_sweep
+from nas_exp.report.sweep import FinishedSweep
 from nas_exp.scoring.table import ScoreTable
 from nas_exp.spaces.topology import str_of_index
 from tests.benchmarks.test_nats import META, file_of, read, shortened, write
@@ -144,7 +145,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "multirun_sweeps/small"
 
 
-def results(sweep: Sweep) -> dict[str, Any]:
+def results(sweep: FinishedSweep) -> dict[str, Any]:
     return {
         job.folder.name: [
             job.summary,

@@ -2,14 +2,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nas_exp.analysis.comparisons import compare_pairs
 from nas_exp.notebook import configure
-from nas_exp.report.equal_cost import accuracy_at, at_equal_cost, steps_by
-from nas_exp.report.finished import FinishedJob, Sweep
-from nas_exp.report.view import main_jobs
+from nas_exp.report.equal_cost import at_equal_cost
+from nas_exp.report.paper.numbers import PAPER
+from nas_exp.report.sweep import FinishedJob, FinishedSweep
 from nas_exp.storage.parquet import write_columns
 
 RS, REA = ("synflow", "rs"), ("synflow", "rea")
@@ -33,11 +31,13 @@ def job(folder: Path, runs: Sequence[Run], *overrides: str) -> FinishedJob:
         },
     )
     found = np.array([run[-1][1] for run in runs])
-    return FinishedJob(folder, configure(*overrides), {}, {"scored": np.array(steps, dtype=float), "test_acc": found})
+    return FinishedJob(
+        folder, configure(*overrides), {}, runs={"scored": np.array(steps, dtype=float), "test_acc": found}
+    )
 
 
-def sweep_of(folder: Path, *jobs: FinishedJob) -> Sweep:
-    return Sweep(folder, list(jobs), {}, {}, None)
+def sweep_of(folder: Path, *jobs: FinishedJob) -> FinishedSweep:
+    return FinishedSweep(folder, "search", list(jobs), reference=PAPER)
 
 
 TWO_RUNS = [[(1.0, 50.0), (4.0, 60.0), (9.0, 70.0)], [(2.0, 52.0), (3.0, 64.0)]]
@@ -50,22 +50,6 @@ def plain(run: Run, cost: float) -> float:
         if seconds <= cost:
             found = accuracy
     return found
-
-
-STEPS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 100)), min_size=4, max_size=4)
-
-
-@given(st.lists(STEPS, min_size=1, max_size=3), st.lists(st.integers(0, 25), max_size=6))
-def test_what_is_found_at_a_cost_is_what_the_last_step_within_it_has_found(
-    drawn: list[list[tuple[int, int]]], costs: list[int]
-) -> None:
-    seconds = np.array([np.cumsum([took for took, _ in run]) for run in drawn], dtype=np.float64)
-    accuracy = np.array([[found for _, found in run] for run in drawn], dtype=np.float64)
-    runs = [list(zip(*run, strict=True)) for run in zip(seconds.tolist(), accuracy.tolist(), strict=True)]
-    found = accuracy_at(seconds, accuracy, np.array(costs, dtype=np.float64))
-    np.testing.assert_array_equal(found, np.reshape([plain(run, cost) for run in runs for cost in costs], found.shape))
-    steps = steps_by(seconds, np.array(costs, dtype=np.float64))
-    assert steps.ravel().tolist() == [sum(at <= cost for at, _ in run) for run in runs for cost in costs]
 
 
 def test_a_curve_begins_where_all_runs_have_found_something_and_ends_with_the_last(tmp_path: Path) -> None:
@@ -99,7 +83,7 @@ def test_a_curve_is_of_the_job_with_the_smallest_budget_that_is_enough(tmp_path:
         within = curve.seconds[curve.accuracy.value == accuracy]
         assert start <= within[0] < start + 0.1
         assert end - 0.1 < within[-1] <= end
-    assert main_jobs(sweep) == {("cifar10", RS): large}
+    assert sweep.main_jobs == {("cifar10", RS): large}
 
 
 def test_searches_within_a_budget_are_compared_over_their_runs(tmp_path: Path) -> None:

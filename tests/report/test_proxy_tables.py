@@ -1,24 +1,30 @@
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from nas_exp.analysis.ceiling import NoiseCeiling
-from nas_exp.analysis.intervals import UNKNOWN, Interval
+from nas_exp.analysis.intervals import UNKNOWN, Interval, without_bounds
+from nas_exp.analysis.ranking import RankingQuality
 from nas_exp.report.document import Number, Table
-from nas_exp.report.proxies import Comparison, Proxy
-from nas_exp.report.proxy_tables import proxy_table
+from nas_exp.report.metric_tables import proxy_table
+from nas_exp.report.proxies import RankedMetric, RankedMetrics
+from nas_exp.report.sweep import FinishedSweep
 
 CEILING = NoiseCeiling(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, 0)
 
 
-def proxy(name: str, rho: float, architectures: int, comes_from: str = "images") -> Proxy:
+def proxy(name: str, rho: float, architectures: int, comes_from: str = "images") -> RankedMetric:
     known = Interval(rho, rho - 0.1, rho + 0.1)
-    return Proxy(name, comes_from, known, known, known, known, rho, 1 - rho, 0.5, architectures)
+    quality = RankingQuality(
+        known, known, known, known, {100: known}, {100: known}, without_bounds(1 - rho), architectures
+    )
+    return RankedMetric(name, comes_from, 0.5, quality)
 
 
-def table_of(proxies: Sequence[Proxy]) -> Table:
-    comparison = Comparison(proxies, CEILING, "top 10 %", [], np.empty((0, 0)))
-    return proxy_table("cifar10", comparison, accuracy_name="test")
+def table_of(proxies: Sequence[RankedMetric], ceiling: NoiseCeiling | None = CEILING) -> Table:
+    ranked = RankedMetrics(proxies, ceiling, "top 10 %", [], np.empty((0, 0)))
+    return proxy_table(FinishedSweep(Path(), "correlate", []), "cifar10", ranked)
 
 
 def in_bold(table: Table) -> set[object]:
@@ -36,3 +42,10 @@ def test_a_metric_with_scores_of_fewer_architectures_is_not_the_best() -> None:
     assert in_bold(table) == {"zen"}
     assert [row[table.columns.index("architectures")] for row in table.rows] == [None, 20, 50]
     assert "nDCG, precision and regret do not compare" in table.note
+
+
+def test_a_space_without_twins_has_no_row_of_them() -> None:
+    with_twins, without = (table_of([proxy("zen", 0.5, 50)], ceiling) for ceiling in (CEILING, None))
+    assert [row[0] for row in with_twins.rows] == ["twins", "zen"]
+    assert [row[0] for row in without.rows] == ["zen"]
+    assert "Twins" not in without.note

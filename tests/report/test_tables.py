@@ -1,7 +1,7 @@
 import numpy as np
 
 from nas_exp.analysis.comparisons import ranks_over_datasets
-from nas_exp.report.tables import rank_table
+from nas_exp.report.search_tables import rank_table
 
 
 def test_searches_that_all_find_the_same_are_ranked_without_friedmans_test() -> None:

@@ -1,6 +1,6 @@
-"""What a sweep says, in sentences, each with its figure, its test and its interval.
+"""A sweep in sentences, each with its figure, its test and its interval.
 
-That are answers to the paper's four questions, and, of a sweep with budgets in seconds, what searches find within them.
+They answer the paper's four questions and say, for a sweep with budgets in seconds, what searches find within them.
 """
 
 import math
@@ -12,17 +12,7 @@ from nas_exp.analysis.comparisons import Comparison, between
 from nas_exp.analysis.intervals import Interval, mean_interval
 from nas_exp.report.equal_cost import Budget, EqualCost
 from nas_exp.report.evidence import Evidence
-from nas_exp.report.finished import Sweep
-from nas_exp.report.paper import numbers as paper
-from nas_exp.report.view import (
-    Search,
-    datasets_of,
-    has_papers_parameters,
-    label,
-    main_jobs,
-    metrics_of,
-    search_label,
-)
+from nas_exp.report.sweep import FinishedSweep, Search
 
 ALPHA = 0.05
 PAPERS_RUNS = 30
@@ -30,11 +20,11 @@ TRAINED = "val_acc"
 """The metric that trains every network."""
 
 
-def findings(sweep: Sweep, evidence: Evidence) -> str:
+def findings(sweep: FinishedSweep, evidence: Evidence) -> str:
     """Return the findings as Markdown.
 
-    That is one section for each of the paper's questions and one on where we differ; where jobs have budgets in
-    seconds, one on searches at equal cost, and that alone where all have.
+    There is one section for each of the paper's questions and one on where we differ; where jobs have budgets in
+    seconds, one on searches at equal cost, which is the only one where all jobs have them.
     """
     of_the_paper = (
         ("What are the limitations of a standard NAS pipeline?", _limitations(sweep, evidence)),
@@ -49,66 +39,68 @@ def findings(sweep: Sweep, evidence: Evidence) -> str:
         ),
         ("Where our numbers differ from the paper's, and why", _differences(sweep, evidence)),
     )
-    at_equal_cost = ("What do searches find at equal cost?", _at_equal_cost(evidence))
+    at_equal_cost = ("What do searches find at equal cost?", _at_equal_cost(sweep, evidence))
     are_all_cut_short = all(math.isfinite(job.budget) for job in sweep.jobs)
     sections = (*(() if are_all_cut_short else of_the_paper), at_equal_cost)
-    told = [(title, list(sentences)) for title, sentences in sections]
+    notes = [(title, list(sentences)) for title, sentences in sections]
     runs = ", ".join(dict.fromkeys(str(job.config.runs) for job in sweep.jobs))
     head = (
         f"# Findings\n\nWritten by `python run.py task=report sweep={sweep.folder} task.findings=FILE` from the "
         f"results of `{sweep.command or sweep.folder}`: {len(sweep.jobs)} jobs of {runs} runs. Accuracies are "
-        f"{sweep.accuracy_name} accuracies after 200 epochs, in percent; brackets hold bootstrap 95 % intervals; "
+        f"{sweep.accuracy_name} accuracies {sweep.after_training}, in percent; brackets hold bootstrap 95 % intervals; "
         "comparisons are paired by run (Wilcoxon's signed-rank test, p by Holm's method over all pairs of a dataset; P "
         "is the probability of superiority, ties counting half).\n"
     )
     return head + "".join(
         f"\n## {title}\n\n" + "".join(f"- {sentence}\n" for sentence in sentences)
-        for title, sentences in told
+        for title, sentences in notes
         if sentences
     )
 
 
-def _limitations(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
-    for dataset in datasets_of(sweep):
-        job = main_jobs(sweep).get((dataset, (TRAINED, "rs")))
+def _limitations(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
+    for dataset in sweep.datasets:
+        job = sweep.main_jobs.get((dataset, (TRAINED, "rs")))
         mean, ranked = evidence.means.get((dataset, (TRAINED, "rs"))), evidence.ranked.get((dataset, TRAINED))
-        if job is None or ranked is None or mean is None:
+        schedules = sweep.space.schedules
+        if job is None or ranked is None or mean is None or schedules is None:
             continue
+        optimum, epochs = evidence.scored[dataset, TRAINED][1].max(), schedules.short
         hours = float(np.mean(job.runs["seconds"])) / 3600
         yield (
-            f"{label(dataset)}: random search on 12-epoch validation accuracy costs {hours:,.0f} hours of training and "
-            f"finds {_text(mean)}, {ranked.optimum - mean.value:.2f} points below the best network of the space "
-            f"({ranked.optimum:.2f}). 12 epochs rank the space with ρ = {_text(ranked.rho)}, and its best tenth with "
-            f"{_text(ranked.rho_top)}."
+            f"{sweep.label(dataset)}: random search on {epochs}-epoch validation accuracy costs "
+            f"{hours:,.0f} hours of training and finds {_text(mean)}, {optimum - mean.value:.2f} points below the best "
+            f"network of the space ({optimum:.2f}). {epochs} epochs rank the space with ρ = {_text(ranked.rho)}, and "
+            f"its best tenth with {_text(ranked.rho_top)}."
         )
-        if (versus := _versus(evidence, dataset, (TRAINED, "rea"), (TRAINED, "rs"))) is not None:
-            yield f"{label(dataset)}: evolution instead of random search makes {versus}."
+        if (versus := _versus(sweep, evidence, dataset, (TRAINED, "rea"), (TRAINED, "rs"))) is not None:
+            yield f"{sweep.label(dataset)}: evolution instead of random search makes {versus}."
 
 
-def _comparable(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
-    seconds = {key: float(np.mean(job.runs["seconds"])) for key, job in main_jobs(sweep).items()}
-    for dataset in datasets_of(sweep):
+def _comparable(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
+    seconds = {key: float(np.mean(job.runs["seconds"])) for key, job in sweep.main_jobs.items()}
+    for dataset in sweep.datasets:
         means = _means_of(evidence, dataset)
         free = {search: mean for search, mean in means.items() if search[0] != TRAINED}
         trained = {search: mean for search, mean in means.items() if search[0] == TRAINED}
         if not free or not trained:
             continue
         best, rival = _best(free), _best(trained)
-        versus = _versus(evidence, dataset, rival, best)
+        versus = _versus(sweep, evidence, dataset, rival, best)
         yield (
-            f"{label(dataset)}: the best training-free search, {search_label(best)}, finds {_text(free[best])}; "
-            f"{search_label(rival)} finds {_text(trained[rival])} at "
+            f"{sweep.label(dataset)}: the best training-free search, {sweep.search_label(best)}, finds "
+            f"{_text(free[best])}; {sweep.search_label(rival)} finds {_text(trained[rival])} at "
             f"{seconds[dataset, rival] / seconds[dataset, best]:,.0f} times the cost"
             + (f" ({versus})." if versus is not None else ".")
         )
 
 
-def _metrics(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
+def _metrics(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
     leaders = {}
-    for dataset in datasets_of(sweep):
+    for dataset in sweep.datasets:
         ranked = {
             metric: evidence.ranked[dataset, metric]
-            for metric in metrics_of(sweep)
+            for metric in sweep.metrics
             if metric != TRAINED and (dataset, metric) in evidence.ranked
         }
         if len(ranked) < 2:
@@ -116,17 +108,17 @@ def _metrics(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
         over_all = sorted(ranked, key=lambda metric: -ranked[metric].rho.value)
         among_best = sorted(ranked, key=lambda metric: -ranked[metric].rho_top.value)
         yield (
-            f"{label(dataset)}: over the space, ρ is "
-            + ", ".join(f"{_text(ranked[metric].rho)} for {label(metric)}" for metric in over_all)
+            f"{sweep.label(dataset)}: over the space, ρ is "
+            + ", ".join(f"{_text(ranked[metric].rho)} for {sweep.label(metric)}" for metric in over_all)
             + "; over the best-scored tenth "
-            + ", ".join(f"{_text(ranked[metric].rho_top)} for {label(metric)}" for metric in among_best)
+            + ", ".join(f"{_text(ranked[metric].rho_top)} for {sweep.label(metric)}" for metric in among_best)
             + "."
         )
         ceiling = evidence.ceilings[dataset]
         yield (
-            f"{label(dataset)}: twins, which compute the same function and were trained separately, rank each other "
-            f"with ρ = {_text(ceiling.rho)} over the space and {_text(ceiling.rho_top)} in its best tenth: a predictor "
-            "that is as good as training an equal network once ranks no better."
+            f"{sweep.label(dataset)}: twins, which compute the same function and were trained separately, rank each "
+            f"other with ρ = {_text(ceiling.rho)} over the space and {_text(ceiling.rho_top)} in its best tenth: a "
+            "predictor that is as good as training an equal network once ranks no better."
         )
         if free := {search: mean for search, mean in _means_of(evidence, dataset).items() if search[0] != TRAINED}:
             leaders[dataset] = _best(free)[0]
@@ -134,12 +126,12 @@ def _metrics(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
         answer = "Yes" if len({*leaders.values()}) == 1 else "No"
         yield (
             f"{answer}: the training-free metric whose searches find the best networks is "
-            + ", ".join(f"{label(metric)} on {label(dataset)}" for dataset, metric in leaders.items())
+            + ", ".join(f"{sweep.label(metric)} on {sweep.label(dataset)}" for dataset, metric in leaders.items())
             + "."
         )
 
 
-def _pairs(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
+def _pairs(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
     ranking = evidence.ranking
     if ranking is not None:
         first, second, *_ = order = np.argsort(ranking.average_rank, kind="stable").tolist()
@@ -151,27 +143,27 @@ def _pairs(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
             f"{ranking.critical_difference:.2f}: {ranking.names[first]} differs significantly from "
             f"{', '.join(significant) or 'no other search'}."
         )
-    firsts = {dataset: _best(means) for dataset in datasets_of(sweep) if (means := _means_of(evidence, dataset))}
+    firsts = {dataset: _best(means) for dataset in sweep.datasets if (means := _means_of(evidence, dataset))}
     if firsts:
         yield (
             f"{'Yes' if len({*firsts.values()}) == 1 else 'No'}: the best is "
-            + ", ".join(f"{search_label(search)} on {label(dataset)}" for dataset, search in firsts.items())
+            + ", ".join(f"{sweep.search_label(search)} on {sweep.label(dataset)}" for dataset, search in firsts.items())
             + "."
         )
 
 
-def _differences(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
+def _differences(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
     if sweep.accuracy_name != "test":
         return
-    yield from _other_correlations(evidence)
+    yield from _other_correlations(sweep, evidence)
     yield from _other_means(sweep, evidence)
 
 
-def _other_correlations(evidence: Evidence) -> Iterator[str]:
-    told, compared = list[str](), 0
+def _other_correlations(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
+    notes, compared = list[str](), 0
     for papers, attribute, where in (
-        (paper.SPEARMAN, "rho", "the space"),
-        (paper.SPEARMAN_TOP, "rho_top", "its best-scored tenth"),
+        (sweep.reference.rho, "rho", "the space"),
+        (sweep.reference.rho_top, "rho_top", "its best-scored tenth"),
     ):
         for (dataset, metric), theirs in papers.items():
             ranked = evidence.ranked.get((dataset, metric))
@@ -180,30 +172,32 @@ def _other_correlations(evidence: Evidence) -> Iterator[str]:
                 continue
             compared += 1
             if abs(round(ours.value, 2) - theirs) > 0.011:
-                told.append(f"{label(metric)} on {label(dataset)} over {where} {_text(ours)}, the paper {theirs:.2f}")
+                which = f"{sweep.label(metric)} on {sweep.label(dataset)} over {where}"
+                notes.append(f"{which} {_text(ours)}, the paper {theirs:.2f}")
     if compared:
         yield (
-            f"Of {compared} rank correlations in Tables I and VI, {compared - len(told)} are within 0.01 of the paper's"
+            f"Of {compared} rank correlations in Tables I and VI, {compared - len(notes)} are within 0.01 of the "
+            "paper's"
             + (
-                f". The others: {'; '.join(told)}. Scores depend on the initialisation and the mini-batch."
-                if told
+                f". The others: {'; '.join(notes)}. Scores depend on the initialisation and the mini-batch."
+                if notes
                 else "."
             )
         )
 
 
-def _other_means(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
-    told, compared = [], 0
-    for (dataset, search), job in main_jobs(sweep).items():
-        papers, mean = paper.SEARCHES.get((dataset, *search)), evidence.means.get((dataset, search))
-        if papers is None or mean is None or not has_papers_parameters(job):
+def _other_means(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
+    notes, compared = [], 0
+    for (dataset, search), job in sweep.main_jobs.items():
+        published, mean = sweep.reference.searches.get((dataset, *search)), evidence.means.get((dataset, search))
+        if published is None or mean is None or not sweep.is_as_published(job):
             continue
         compared += 1
-        theirs, deviation = papers[3:]
+        theirs, deviation = published.test_acc, published.test_acc_std
         if abs(mean.value - theirs) < 1:
             continue
         archs, firsts, counts = np.unique(job.runs["arch_index"], return_index=True, return_counts=True)
-        sentence = f"{search_label(search)} on {label(dataset)}: {_text(mean)}, the paper {theirs:.2f}."
+        sentence = f"{sweep.search_label(search)} on {sweep.label(dataset)}: {_text(mean)}, the paper {theirs:.2f}."
         if 2 * counts.max() > counts.sum():
             sentence += (
                 f" {counts.max()} of {counts.sum()} runs return the same network; the best-scored is "
@@ -214,7 +208,7 @@ def _other_means(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
             error = deviation / math.sqrt(PAPERS_RUNS)
             accuracy = job.runs[sweep.accuracy][firsts]
             worst, best = (
-                f"`{job.config.space.spell(int(archs[at]))}` ({accuracy[at]:.2f}, {counts[at]} of {counts.sum()} runs)"
+                f"`{sweep.space.spell(int(archs[at]))}` ({accuracy[at]:.2f}, {counts[at]} of {counts.sum()} runs)"
                 for at in (np.argmin(accuracy), np.argmax(accuracy))
             )
             sentence += (
@@ -222,37 +216,37 @@ def _other_means(sweep: Sweep, evidence: Evidence) -> Iterator[str]:
                 f"moves with them: the paper's deviation of {deviation:.2f} over {PAPERS_RUNS} runs gives its mean a "
                 f"standard error of {error:.2f}."
             )
-        told.append(sentence)
+        notes.append(sentence)
     if compared:
-        within = compared - len(told)
+        within = compared - len(notes)
         yield f"Of {compared} mean test accuracies in Tables III to V, {within} are within a point of the paper's."
-        yield from told
+        yield from notes
 
 
-def _at_equal_cost(evidence: Evidence) -> Iterator[str]:
+def _at_equal_cost(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
     for dataset, costs in evidence.equal_cost.items():
         for budget in costs.budgets:
             if len(budget.found) > 1:
-                yield f"{label(dataset)}, {budget.seconds:,.0f} seconds: {_within(budget)}."
+                yield f"{sweep.label(dataset)}, {budget.seconds:,.0f} seconds: {_within(sweep, budget)}."
         if costs.budgets:
-            yield from _sooner(label(dataset), costs)
+            yield from _sooner(sweep, dataset, costs)
 
 
-def _within(budget: Budget) -> str:
+def _within(sweep: FinishedSweep, budget: Budget) -> str:
     """Say what each search has found within a budget, the best first, and how the first two compare."""
     means = {search: mean_interval(values) for search, values in budget.found.items()}
     first, second, *others = sorted(means, key=lambda search: -means[search].value)
     best, rival = (
-        f"{search_label(search)} finds {_text(means[search])} ({budget.scored[search]:,.0f} networks scored)"
+        f"{sweep.search_label(search)} finds {_text(means[search])} ({budget.scored[search]:,.0f} networks scored)"
         for search in (first, second)
     )
-    compared = between(budget.comparisons, search_label(first), search_label(second))
+    compared = between(budget.comparisons, sweep.search_label(first), sweep.search_label(second))
     versus = "" if compared is None else f"; between the two {_difference(compared)}"
-    rest = ", ".join(f"{search_label(search)} {means[search].value:.2f}" for search in others)
+    rest = ", ".join(f"{sweep.search_label(search)} {means[search].value:.2f}" for search in others)
     return f"{best}, {rival}{versus}" + (f". The others: {rest}" if rest else "")
 
 
-def _sooner(dataset: str, costs: EqualCost) -> Iterator[str]:
+def _sooner(sweep: FinishedSweep, dataset: str, costs: EqualCost) -> Iterator[str]:
     """Say when the best search has found on average what the others find within the largest budget."""
     largest = costs.budgets[-1]
     means = {search: float(values.mean()) for search, values in largest.found.items() if search in costs.curves}
@@ -264,11 +258,11 @@ def _sooner(dataset: str, costs: EqualCost) -> Iterator[str]:
     for search, mean in sorted(means.items(), key=lambda item: -item[1]):
         at_least = np.flatnonzero(curve.accuracy.value >= mean)
         if search != best and len(at_least):
-            reached.setdefault(f"{curve.seconds[at_least[0]]:,.0f}", []).append(search_label(search))
-    told = [f"as {', '.join(names)} after {seconds}" for seconds, names in reached.items()]
+            reached.setdefault(f"{curve.seconds[at_least[0]]:,.0f}", []).append(sweep.search_label(search))
+    notes = [f"as {', '.join(names)} after {seconds}" for seconds, names in reached.items()]
     yield (
-        f"{dataset}: as much as others find within {largest.seconds:,.0f} seconds, {search_label(best)} has found "
-        f"before: {'; '.join(told)} seconds."
+        f"{sweep.label(dataset)}: as much as others find within {largest.seconds:,.0f} seconds, "
+        f"{sweep.search_label(best)} has found before: {'; '.join(notes)} seconds."
     )
 
 
@@ -280,9 +274,9 @@ def _best(means: Mapping[Search, Interval]) -> Search:
     return max(means, key=lambda search: means[search].value)
 
 
-def _versus(evidence: Evidence, dataset: str, a: Search, b: Search) -> str | None:
+def _versus(sweep: FinishedSweep, evidence: Evidence, dataset: str, a: Search, b: Search) -> str | None:
     """Say how search a does against search b."""
-    found = between(evidence.comparisons[dataset], search_label(a), search_label(b))
+    found = between(evidence.comparisons[dataset], sweep.search_label(a), sweep.search_label(b))
     return None if found is None else _difference(found)
 
 

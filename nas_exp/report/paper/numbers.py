@@ -3,39 +3,36 @@
 Source: Gallina, Morcavallo, Orecchini, *Lightweight NAS: A Comparative Empirical Study of Training-Free Metrics*.
 """
 
-from collections.abc import Mapping
+from nas_exp.report.reference import PublishedSearch, Reference
 
-METRICS = {"val_acc": "val_acc", "relu": "ReLU", "synflow": "SynFlow", "grad_norm": "Grad-Norm"}
-"""The paper's metrics in its order, by the names that we give them."""
-DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
-"""Its datasets, likewise."""
-ALGOS = {"rs": "Random search", "rea": "Regularized evolution"}
-"""Its algorithms, likewise."""
+_METRICS = {"val_acc": "val_acc", "relu": "ReLU", "synflow": "SynFlow", "grad_norm": "Grad-Norm"}
+_DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
+_ALGOS = {"rs": "Random search", "rea": "Regularized evolution"}
 
-SPEARMAN: Mapping[tuple[str, str], float] = {
+_RHO = {
     (dataset, metric): rho
     for dataset, row in (
         ("cifar10", (0.81, 0.78, 0.74, 0.59)),
         ("cifar100", (0.82, 0.81, 0.76, 0.64)),
         ("imagenet16-120", (0.82, 0.79, 0.75, 0.58)),
     )
-    for metric, rho in zip(METRICS, row, strict=True)
+    for metric, rho in zip(_METRICS, row, strict=True)
 }
 """Table I: rank correlation with test accuracy after 200 epochs, by dataset and metric."""
 
-SPEARMAN_TOP: Mapping[tuple[str, str], float] = {
+_RHO_TOP = {
     (dataset, metric): rho
     for dataset, row in (
         ("cifar10", (0.77, 0.19, 0.27)),
         ("cifar100", (0.72, 0.23, 0.31)),
         ("imagenet16-120", (0.76, 0.20, 0.19)),
     )
-    for metric, rho in zip(METRICS, row, strict=False)
+    for metric, rho in zip(_METRICS, row, strict=False)
 }
 """Table VI: the same over the tenth with the best scores; it has no Grad-Norm."""
 
-SEARCHES: Mapping[tuple[str, str, str], tuple[float, float, float, float, float]] = {
-    (dataset, metric, algo): values
+_SEARCHES = {
+    (dataset, metric, algo): PublishedSearch(*values)
     for dataset, rows in (
         (
             "cifar10",
@@ -65,11 +62,28 @@ SEARCHES: Mapping[tuple[str, str, str], tuple[float, float, float, float, float]
             ),
         ),
     )
-    for metric, pair in zip(METRICS, rows, strict=True)
-    for algo, values in zip(ALGOS, pair, strict=True)
+    for metric, pair in zip(_METRICS, rows, strict=True)
+    for algo, values in zip(_ALGOS, pair, strict=True)
 }
-"""Tables III to V, by dataset, metric and algorithm: mean seconds, validation accuracy and its deviation, test accuracy
-and its deviation, in percent, over 30 runs with N = 1000 and, for evolution, P = 20 and S = 10."""
+"""Tables III to V, over 30 runs."""
 
-PAPERS_HYPER_PARAMETERS = {"rs": {"N": 1000}, "rea": {"N": 1000, "P": 20, "S": 10}}
-"""What the numbers of Tables III to V belong to."""
+PAPER = Reference(
+    space="topology",
+    datasets=_DATASETS,
+    metrics=_METRICS,
+    algos=_ALGOS,
+    hyper_parameters={"rs": {"N": 1000}, "rea": {"N": 1000, "P": 20, "S": 10}},
+    rho=_RHO,
+    rho_top=_RHO_TOP,
+    searches=_SEARCHES,
+    seconds_measured="The paper's were measured on Google Colab, ours",
+    numbers={
+        "correlations": ("table-1", "Table I"),
+        "correlations-top": ("table-6", "Table VI"),
+        "searches": ("figure-2", "Figure 2"),
+        "searches-cifar10": ("table-3", "Table III"),
+        "searches-cifar100": ("table-4", "Table IV"),
+        "searches-imagenet16-120": ("table-5", "Table V"),
+    },
+)
+"""The paper, its metrics, datasets and algorithms in its order."""

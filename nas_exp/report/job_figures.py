@@ -1,12 +1,13 @@
-"""The figure of one search job: how good the incumbent is, once trained, as the search goes on."""
+"""The figures of one search job: the incumbent as the search goes on, and the Pareto fronts of runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from nas_exp.analysis.curves import padded_steps
+from nas_exp.search.results import Front
 from nas_exp.search.run import Run
 from nas_exp.storage.files import replacing
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which the colour-blind tell apart
-_COLOURS = {"validation": "#0072B2", "test": "#D55E00"}
+_COLOURS = {"validation": "#0072B2", "test": "#D55E00", "score": "#009E73"}
+UNITS = {"params": "parameters (millions)", "flops": "multiply-adds (millions)", "latency": "latency (seconds)"}
+"""What the costs are, by name."""
 
 
 def plot_trajectories(path: Path, runs: Sequence[Run], *, title: str) -> None:
@@ -22,14 +25,6 @@ def plot_trajectories(path: Path, runs: Sequence[Run], *, title: str) -> None:
     figure = draw_trajectories(runs, title=title)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
-
-
-def held(steps: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Return the steps of runs that have so many each, the last of those that end early again and again.
-
-    Shape (runs, longest run).
-    """
-    return np.minimum(np.arange(max(steps)), np.array(steps)[:, None] - 1)
 
 
 def draw_trajectories(runs: Sequence[Run], *, title: str) -> "Figure":
@@ -42,7 +37,7 @@ def draw_trajectories(runs: Sequence[Run], *, title: str) -> "Figure":
 
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    steps = held([len(run.val_acc) for run in runs])
+    steps = padded_steps([len(run.val_acc) for run in runs])
     for label, accuracies in (
         ("validation", np.stack([run.val_acc[step] for run, step in zip(runs, steps, strict=True)])),
         ("test", np.stack([run.test_acc[step] for run, step in zip(runs, steps, strict=True)])),
@@ -64,4 +59,39 @@ def draw_trajectories(runs: Sequence[Run], *, title: str) -> "Figure":
     axes.set_xlabel("architectures scored")
     axes.set_ylabel("accuracy of the incumbent (%), mean ± std")
     axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_fronts(path: Path, fronts: Sequence[Front], *, cost: str, metric: str, title: str) -> None:
+    """Write what `draw_fronts` draws to a PNG file, whole or not at all."""
+    figure = draw_fronts(fronts, cost=cost, metric=metric, title=title)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def draw_fronts(fronts: Sequence[Front], *, cost: str, metric: str, title: str) -> "Figure":
+    """Draw the front of each run twice: by the score that the search went by, and by trained accuracy.
+
+    The accuracy is the test accuracy, or the validation accuracy where a network of a front has none.
+    """
+    # pyplot would bring a GUI toolkit along and keep the figure alive
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 4.0), dpi=150, layout="constrained")
+    by_score, by_accuracy = figure.subplots(1, 2, sharex=True)
+    is_tested = all(front.is_tested for front in fronts)
+    for front in fronts:
+        by_score.step(front.cost, front.score, where="post", color=_COLOURS["score"], alpha=0.4, linewidth=1.0)
+        by_score.plot(front.cost, front.score, "o", color=_COLOURS["score"], alpha=0.4, markersize=3)
+        accuracy = front.test_acc if is_tested else front.val_acc
+        by_accuracy.plot(front.cost, accuracy, "o", color=_COLOURS["validation"], alpha=0.4, markersize=3)
+    scores = [value for front in fronts for value in front.score.tolist()]
+    if scores and min(scores) > 0 and max(scores) > 1000 * min(scores):
+        by_score.set_yscale("log")
+    by_score.set_ylabel(metric)
+    by_accuracy.set_ylabel(f"{'test' if is_tested else 'validation'} accuracy (%)")
+    for axes in (by_score, by_accuracy):
+        axes.set_xlabel(UNITS[cost])
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
     return figure
