@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-import nas_exp
+from nas_exp import __version__
 from nas_exp.config.check import check
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
 from nas_exp.config.members import with_members
@@ -80,7 +80,7 @@ def run_program(main: Callable[[], None]) -> int:
     HYDRA_FULL_ERROR=1 in the environment it raises instead, as Hydra's users know.
     """
     if "--version" in sys.argv[1:]:  # of which Hydra would say its own
-        main = partial(print, f"nas-exp {nas_exp.__version__}")
+        main = partial(print, f"nas-exp {__version__}")
     signal.signal(signal.SIGTERM, _terminate)
     register_schema()
     # conf/hydra/launcher/ has settings for launchers that bring a schema of the same name, as is meant
@@ -142,7 +142,7 @@ def _run_task(config: Config, folder: Path) -> Summary:
             "task": config.task.name,
             **config.task.function(config, folder, **config.task.arguments),
             "config_hash": config.hash,
-            "version": nas_exp.__version__,
+            "version": __version__,
         }
         write_summary(folder, summary)
     except (Exception, SystemExit) as error:

@@ -8,9 +8,7 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-import nas_exp
-
-_PACKAGE = Path(nas_exp.__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
 """Our configuration files: inside the package when installed, beside it in a checkout."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas_exp.arrays import IntArray
+from nas_exp.errors import InputError
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP_CONNECT, NOR_CONV_1X1, NOR_CONV_3X3, AVG_POOL_3X3 = range(5)
@@ -21,6 +22,16 @@ Spec = tuple[int, ...]
 
 KERNEL_SIZES = {NOR_CONV_1X1: 1, NOR_CONV_3X3: 3}
 """The operations that are convolutions, by number."""
+
+
+def check_spec(spec: Sequence[int]) -> None:
+    """Check that a spec describes a cell.
+
+    Raises:
+        InputError: it is not six operation numbers from 0 to 4.
+    """
+    if len(spec) != len(EDGES) or not all(0 <= op < len(OPERATIONS) for op in spec):
+        raise InputError(f"spec {list(spec)}: expected {len(EDGES)} operation numbers from 0 to {len(OPERATIONS) - 1}")
 
 
 def all_specs() -> Iterator[Spec]:

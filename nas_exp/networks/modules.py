@@ -8,9 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas_exp.networks.cell_graph import AVG_POOL_3X3, EDGES, KERNEL_SIZES, NONE, NUM_NODES, OUTPUT, SKIP_CONNECT
+from nas_exp.networks.cell_graph import (
+    AVG_POOL_3X3,
+    EDGES,
+    KERNEL_SIZES,
+    NONE,
+    NUM_NODES,
+    OUTPUT,
+    SKIP_CONNECT,
+    check_spec,
+)
 from nas_exp.networks.skeleton import Block, Convolution, Position, skeleton
-from nas_exp.spaces.topology import index_of_spec
 
 
 class Network(nn.Module):
@@ -31,7 +39,7 @@ class Network(nn.Module):
 
     def __init__(self, spec: Sequence[int], *, C: int, N: int, num_classes: int) -> None:
         super().__init__()
-        index_of_spec(spec)  # only for the error that it raises
+        check_spec(spec)
         self.spec, self.N = tuple(spec), N
         self.skeleton = skeleton(C=C, N=N)
         stem, *blocks = self.skeleton.blocks

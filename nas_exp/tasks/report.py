@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import nas_exp
+from nas_exp import __version__
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.report import metric_figures, metric_tables, proxy_figures, search_figures, search_tables
@@ -210,7 +210,7 @@ def facts(sweep: FinishedSweep, about: Mapping[str, str]) -> dict[str, str]:
         "seed": _all_of(config.seed for config in configs),
         "benchmark": _all_of(config.benchmark.name for config in configs),
         "made with nas-exp": _all_of(job.summary.get("version") for job in sweep.jobs),
-        "reported with nas-exp": nas_exp.__version__,
+        "reported with nas-exp": __version__,
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "matplotlib", "scikit-posthocs")},
     }
