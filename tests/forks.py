@@ -29,7 +29,7 @@ LIBRARIES = (
     "rich.progress", "numpy", "pyarrow", "pyarrow.parquet", "pyarrow.csv", "pandas", "scipy.stats", "scipy.optimize",
     "joblib", "torch", "torch.func", "torch.nn.utils.stateless", "matplotlib.figure", "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg", "matplotlib.pyplot", "seaborn", "scikit_posthocs", "statsmodels.api", "jinja2",
-    "optuna", "moocore",
+    "optuna", "moocore", "simsimd",
 )  # fmt: skip
 
 
