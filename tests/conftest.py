@@ -15,7 +15,7 @@ import pytest
 
 from nas_exp.benchmarks import COLUMNS, DATASETS
 from nas_exp.spaces.topology import TopologySpace, str_of_spec
-from tests.forks import Forks
+from tests.forks import Fork, Forks
 
 # Before torch is imported: small tensors on two threads wait for each other more than they compute
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parent.parent
 
 RunProgram = Callable[..., "subprocess.CompletedProcess[str]"]
+StartProgram = Callable[..., Fork]
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +77,16 @@ def program_in(forks: Forks) -> RunProgram:
 def program(program_in: RunProgram, tmp_path: Path) -> RunProgram:
     """`python run.py …` in a folder of its own, with tables of its own; returns the finished process."""
     return functools.partial(program_in, tmp_path)
+
+
+@pytest.fixture
+def start_program(forks: Forks, tmp_path: Path) -> StartProgram:
+    """What `program` does, without waiting for it; the process leads a process group of its own."""
+
+    def start(*arguments: str, **environment: str) -> Fork:
+        return forks.start(str(ROOT / "run.py"), *arguments, cwd=tmp_path, env=environment_in(tmp_path, **environment))
+
+    return start
 
 
 @pytest.fixture
