@@ -84,7 +84,7 @@ class Fork:
             os.killpg(self.pid, signal.SIGKILL)
 
     def _read(self, output: int) -> None:
-        with open(output, encoding="utf-8") as stream:
+        with open(output, encoding="utf-8", errors="replace") as stream:
             self._texts[output] = stream.read()
 
     def _receive(self) -> int:
@@ -154,7 +154,7 @@ def serve(requests: socket.socket) -> dict[str, Any] | None:
     threads = os.listdir("/proc/self/task") if sys.platform == "linux" else [""]
     if len(threads) > 1:
         raise RuntimeError("a process of several threads cannot be forked safely")
-    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
     children = 0
@@ -170,7 +170,8 @@ def serve(requests: socket.socket) -> dict[str, Any] | None:
                 os.close(fd)
             children += 1
             continue
-        signal.signal(signal.SIGINT, interrupted)
+        # an interpreter started in the background of a shell would ignore it, as the shell does
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         requests.close()
         for number, fd in enumerate(fds[:3]):
             os.dup2(fd, number)
