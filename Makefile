@@ -2,17 +2,24 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal --durations=10
 
-.PHONY: run test perf install clean
+.PHONY: run lint test test-all perf install clean
 
 run: $(VENV)/run-installed
 	$(BIN)/python run.py
 
-test: $(VENV)/dev-installed
+lint: $(VENV)/dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --durations=10
+
+test: lint
+	$(PYTEST)
+
+# what takes long too, and LaTeX where it is installed
+test-all: lint
+	$(PYTEST) -m "$(if $(shell command -v pdflatex),,not latex)"
 
 # on a machine that does nothing else
 perf: $(VENV)/run-installed

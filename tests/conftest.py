@@ -1,9 +1,11 @@
 """What several tests need: the real data, and the command line as a user meets it."""
 
+import contextlib
+import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from nas_exp.benchmarks import COLUMNS, DATASETS
 from nas_exp.spaces.topology import TopologySpace, str_of_spec
+from tests.forks import Fork, Forks
 
 # Before torch is imported: small tensors on two threads wait for each other more than they compute
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parent.parent
 
 RunProgram = Callable[..., "subprocess.CompletedProcess[str]"]
+StartProgram = Callable[..., Fork]
 
 
 @pytest.fixture(scope="session")
@@ -52,15 +56,48 @@ def drawn_images(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Starts Python scripts fast, in processes that have the libraries imported."""
+    with contextlib.closing(Forks()) as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
+def program_in(forks: Forks) -> RunProgram:
+    """`python run.py …` in the folder that is the first argument; returns the finished process."""
+
+    def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return forks.run(str(ROOT / "run.py"), *arguments, cwd=folder, env=environment_in(folder, **environment))
+
+    return run
+
+
 @pytest.fixture
-def program(tmp_path: Path) -> RunProgram:
+def program(program_in: RunProgram, tmp_path: Path) -> RunProgram:
     """`python run.py …` in a folder of its own, with tables of its own; returns the finished process."""
+    return functools.partial(program_in, tmp_path)
+
+
+@pytest.fixture
+def start_program(forks: Forks, tmp_path: Path) -> StartProgram:
+    """What `program` does, without waiting for it; the process leads a process group of its own."""
+
+    def start(*arguments: str, **environment: str) -> Fork:
+        return forks.start(str(ROOT / "run.py"), *arguments, cwd=tmp_path, env=environment_in(tmp_path, **environment))
+
+    return start
+
+
+@pytest.fixture
+def new_program(tmp_path: Path) -> RunProgram:
+    """What `program` does, in an interpreter of its own, which has imported nothing and has a hash seed of its own."""
 
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, str(ROOT / "run.py"), *arguments],
             cwd=tmp_path,
-            env={**os.environ, "NAS_EXP_DATA": str(tmp_path / "data"), "COLUMNS": "200", **environment},
+            env=environment_in(tmp_path, **environment),
             capture_output=True,
             text=True,
             timeout=600,
@@ -68,3 +105,7 @@ def program(tmp_path: Path) -> RunProgram:
         )
 
     return run
+
+
+def environment_in(folder: Path, **environment: str) -> dict[str, str]:
+    return {**os.environ, "NAS_EXP_DATA": str(folder / "data"), "COLUMNS": "200", **environment}

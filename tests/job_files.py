@@ -8,6 +8,9 @@ import pyarrow.parquet as pq
 SMALL = ("network.C=4", "network.N=1")
 """A network that is scored in a few milliseconds."""
 
+BASIC = "hydra/launcher=basic"
+"""Runs the jobs of a sweep in its own process, for tests that are not about processes, which take seconds to start."""
+
 
 def only(folder: Path, pattern: str) -> Path:
     (found,) = folder.glob(pattern)

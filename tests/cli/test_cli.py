@@ -156,6 +156,11 @@ def test_bad_input_gets_one_line_and_exit_code_2(program: RunProgram, arguments:
     assert done.returncode == 2
 
 
+def test_a_new_interpreter_says_no_more_than_a_fork(new_program: RunProgram) -> None:
+    done = new_program("algo.S=0")
+    assert (done.returncode, done.stderr) == (2, "error: algo.S=0: expected at least 1\n")
+
+
 def test_bad_input_leaves_nothing_behind(program: RunProgram, tmp_path: Path) -> None:
     assert program("algo.S=0").returncode == 2
     assert program("name=../escaped").returncode == 2
@@ -183,9 +188,9 @@ def test_bad_input_leaves_an_earlier_result_alone(program: RunProgram, tmp_path:
     assert (tmp_path / "outputs/kept/summary.json").read_bytes() == before
 
 
-def test_the_same_command_gives_the_same_bytes(program: RunProgram, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        assert program("algo.N=40", "runs=3", f"name={name}", *SMALL).returncode == 0
+def test_the_same_command_gives_the_same_bytes(program: RunProgram, new_program: RunProgram, tmp_path: Path) -> None:
+    for name, run in (("a", program), ("b", new_program)):
+        assert run("algo.N=40", "runs=3", f"name={name}", *SMALL).returncode == 0
     a, b = tmp_path / "outputs/a", tmp_path / "outputs/b"
     assert without_seconds(a / "runs.csv") == without_seconds(b / "runs.csv")
     assert (a / "trajectory.parquet").read_bytes() == (b / "trajectory.parquet").read_bytes()

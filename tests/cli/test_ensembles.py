@@ -12,7 +12,7 @@ from nas_exp.benchmarks.bundled import load
 from nas_exp.scoring.table import SHIPPED
 from nas_exp.storage.parquet import read_columns
 from tests.conftest import RunProgram
-from tests.job_files import SMALL, only, rows
+from tests.job_files import BASIC, SMALL, only, rows
 
 MEMBERS = "metric.members=[relu,synflow]"
 
@@ -45,7 +45,7 @@ def test_an_ensemble_ranks_the_table_by_its_members_ranks(program: RunProgram, t
 def test_rules_have_names_of_their_own_in_a_sweep(program: RunProgram, tmp_path: Path) -> None:
     done = program(
         "-m", "task=correlate", "metric=ensemble", MEMBERS, "metric.rule=log_rank,rank,z_score", "name=s",
-        "hydra/launcher=basic",
+        BASIC,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = rows(tmp_path / "multirun_sweeps/s/results.csv")
@@ -54,7 +54,7 @@ def test_rules_have_names_of_their_own_in_a_sweep(program: RunProgram, tmp_path:
 
 
 def test_searches_go_by_ensembles_and_are_reported(program: RunProgram, tmp_path: Path) -> None:
-    job = ("metric=ensemble", MEMBERS, "algo=rs,rea", "algo.N=50", "runs=4", "name=s", "hydra/launcher=basic")
+    job = ("metric=ensemble", MEMBERS, "algo=rs,rea", "algo.N=50", "runs=4", "name=s", BASIC)
     done = program("-m", *job)
     assert done.returncode == 0, done.stderr
     kept = only(tmp_path, "multirun_sweeps/s/*ensemble*rea*/.hydra/config.yaml").read_text()

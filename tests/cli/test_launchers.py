@@ -94,6 +94,7 @@ def by_joblib(place: Path) -> dict[str, Any]:
     return left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["submitit_local", "ray"])
 def test_every_launcher_gives_the_same(launcher: str, by_joblib: Mapping[str, Any], place: Path) -> None:
     if launcher == "ray":
@@ -137,6 +138,7 @@ def finished(folder: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("multirun_sweeps/slow/*/summary.json")}
 
 
+@pytest.mark.slow
 def test_a_lost_node_costs_no_job(slow_sweep: tuple[str, ...], tmp_path: Path) -> None:
     with two_nodes() as cluster:
         process = start_in(tmp_path, *slow_sweep, PYTHONPATH=str(tmp_path), **cluster.environment)
@@ -148,6 +150,7 @@ def test_a_lost_node_costs_no_job(slow_sweep: tuple[str, ...], tmp_path: Path) -
     assert len(rows(tmp_path / "multirun_sweeps/slow/results.csv")) == 8
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_cluster_is_lost_is_finished_on_another(slow_sweep: tuple[str, ...], tmp_path: Path) -> None:
     with two_nodes() as cluster:
         process = start_in(tmp_path, *slow_sweep, PYTHONPATH=str(tmp_path), **cluster.environment)
@@ -167,6 +170,7 @@ def test_a_sweep_whose_cluster_is_lost_is_finished_on_another(slow_sweep: tuple[
     assert {name: after[name] for name in before} == before
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_waited_around(program: RunProgram, tmp_path: Path) -> None:
     """With a launcher whose jobs are processes of their own, one's death leaves the others running."""
     (tmp_path / "moods.py").write_text(
@@ -190,6 +194,7 @@ def test_a_killed_process_is_waited_around(program: RunProgram, tmp_path: Path) 
     assert only(tmp_path, "multirun_sweeps/moods/algo=slow*/summary.json")
 
 
+@pytest.mark.slow
 def test_a_job_whose_time_is_up_goes_on_later(program: RunProgram, tmp_path: Path) -> None:
     """The launcher warns it by a signal and queues it again, as a cluster does."""
     (tmp_path / "late.py").write_text(

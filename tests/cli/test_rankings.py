@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +18,8 @@ from nas_exp.report.reading import read_sweep
 from nas_exp.scoring.plan import plan
 from nas_exp.scoring.table import SHIPPED
 from nas_exp.spaces.topology import SIZE
-from tests.conftest import ROOT, RunProgram
-from tests.job_files import only, rows
+from tests.conftest import RunProgram
+from tests.job_files import BASIC, only, rows
 
 OTHER = "seed=7"
 """Not the seed of the scores that ship, so that there are none but those made up here."""
@@ -61,13 +59,13 @@ SWEEP = ("-m", "+experiment=proxies", "metric=synflow_bn,zen,l2_norm,snip", OTHE
 
 
 @pytest.fixture(scope="module")
-def finished(tables: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def finished(
+    program_in: RunProgram, tables: Path, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
     """The folder of a sweep, to be copied, not changed; and what it told."""
     folder = tmp_path_factory.mktemp("sweep")
-    arguments = (*SWEEP, "benchmark=table", f"benchmark.path={tables}", f"paths.data={data}")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), *arguments], cwd=folder, check=True, capture_output=True, text=True
-    )
+    done = program_in(folder, *SWEEP, BASIC, "benchmark=table", f"benchmark.path={tables}", f"paths.data={data}")
+    assert done.returncode == 0, done.stderr
     return folder / "multirun_sweeps/proxies", done.stdout
 
 
@@ -209,7 +207,7 @@ def test_a_metric_that_says_nothing_does_not_change_what_is_said_of_others(
     fill(tmp_path / "scores", "cifar10", "zen", made_up("cifar10", "zen", accuracy))
     fill(tmp_path / "scores", "cifar10", "l2_norm", np.ones(SIZE))
     places = ("benchmark=table", f"benchmark.path={tables}", f"paths.data={tmp_path / 'scores'}")
-    done = program("-m", "task=correlate", "metric=zen,l2_norm", OTHER, "name=constant", *places)
+    done = program("-m", "task=correlate", "metric=zen,l2_norm", OTHER, "name=constant", *places, BASIC)
     assert done.returncode == 0, done.stderr
     done = program("task=report", "sweep=multirun_sweeps/constant")
     assert done.returncode == 0, done.stderr
@@ -232,7 +230,7 @@ def test_findings_are_not_written_of_rankings(program: RunProgram, sweep: Path) 
 
 def test_metrics_that_differ_in_a_parameter_are_told_apart(program: RunProgram, tmp_path: Path, data: Path) -> None:
     metrics = ("metric=synflow_bn,zen", OTHER, f"paths.data={data}")
-    sweep = ("-m", "task=correlate", *metrics, "task.top=0.1,0.2", "name=two")
+    sweep = ("-m", "task=correlate", *metrics, "task.top=0.1,0.2", "name=two", BASIC)
     done = program(*sweep)
     assert done.returncode == 0, done.stderr
     assert program("task=report", "sweep=multirun_sweeps/two").returncode == 0

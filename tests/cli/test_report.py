@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +12,18 @@ from nas_exp.report.reading import read_sweep
 from nas_exp.report.similarity import similarities
 from nas_exp.scoring.compute import evaluate
 from nas_exp.scoring.plan import plan
-from tests.conftest import ROOT, RunProgram
-from tests.job_files import only, rows
+from tests.conftest import RunProgram
+from tests.job_files import BASIC, only, rows
 
 SWEEP = ("+experiment=paper", "metric=val_acc,synflow", "algo.N=40", "runs=4")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, test_data: Path) -> Path:
+def finished(program_in: RunProgram, tmp_path_factory: pytest.TempPathFactory, test_data: Path) -> Path:
     """The folder from which a small sweep was run; to be copied, not changed."""
     folder = tmp_path_factory.mktemp("sweep")
-    table = ("benchmark=table", f"benchmark.path={test_data / 'nb201'}")
-    subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), *SWEEP, *table],
-        cwd=folder,
-        env={**os.environ, "NAS_EXP_DATA": str(folder / "data")},
-        check=True,
-        capture_output=True,
-    )
+    done = program_in(folder, *SWEEP, "benchmark=table", f"benchmark.path={test_data / 'nb201'}", BASIC)
+    assert done.returncode == 0, done.stderr
     return folder / "multirun_sweeps/paper"
 
 
@@ -98,7 +89,7 @@ def test_what_is_missing_is_told_and_the_rest_reported(program: RunProgram, swee
 
 
 def test_without_test_accuracy_the_report_is_about_validation(program: RunProgram, tmp_path: Path) -> None:
-    done = program("+experiment=paper", "metric=val_acc,synflow", "dataset=cifar10", "algo.N=20", "runs=2")
+    done = program("+experiment=paper", "metric=val_acc,synflow", "dataset=cifar10", "algo.N=20", "runs=2", BASIC)
     assert done.returncode == 0, done.stderr
     done = program("task=report", "sweep=multirun_sweeps/paper")
     assert done.returncode == 0, done.stderr
@@ -117,7 +108,7 @@ def relu_sweep(program: RunProgram, tmp_path: Path) -> Path:
         np.savez(tmp_path / f"images/{name}.npz", images=drawn, labels=rng.integers(classes, size=40))
     small = ("network.C=4", "network.N=1", "metric.batch_size=12", "runs=1", "algo.N=4", "algo=rs")
     images = ("dataset=cifar10,imagenet16-120", "dataset.root=images", "name=relu")
-    done = program("-m", "metric=relu", *images, *small)
+    done = program("-m", "metric=relu", *images, *small, BASIC)
     assert done.returncode == 0, done.stderr
     return tmp_path / "multirun_sweeps/relu"
 
@@ -158,7 +149,9 @@ def test_a_report_draws_similarity_matrices_or_says_why_not(program: RunProgram,
 
 
 def test_an_ablation_names_its_best_setting(program: RunProgram, tmp_path: Path) -> None:
-    done = program("+experiment=ablation_rea", "metric=synflow", "dataset=cifar10,cifar100", "algo.N=30", "runs=3")
+    done = program(
+        "+experiment=ablation_rea", "metric=synflow", "dataset=cifar10,cifar100", "algo.N=30", "runs=3", BASIC
+    )
     assert done.returncode == 0, done.stderr
     done = program("task=report", "sweep=multirun_sweeps/ablation_rea")
     assert done.returncode == 0, done.stderr
@@ -172,7 +165,7 @@ def test_searches_at_equal_cost_are_an_experiment_with_a_report(
 ) -> None:
     grid = ("+experiment=equal_cost", "dataset=cifar10,cifar100", "algo=rs,area,two_stage", "algo.seconds=300,900")
     table = ("benchmark=table", f"benchmark.path={tables}")
-    done = program(*grid, *table, "algo.N=1000", "runs=4")
+    done = program(*grid, *table, "algo.N=1000", "runs=4", BASIC)
     assert done.returncode == 0, done.stderr
     sweep = tmp_path / "multirun_sweeps/equal_cost"
     results = rows(sweep / "results.csv")

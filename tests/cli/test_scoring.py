@@ -1,22 +1,20 @@
 """Scoring from the command line: real processes that fill tables, are killed, and go on."""
 
 import json
-import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from nas_exp.scoring.table import _write_part
 from nas_exp.spaces.topology import SIZE
 from nas_exp.storage.parquet import read_columns
-from tests.conftest import ROOT, RunProgram
+from tests.conftest import RunProgram, StartProgram
 from tests.job_files import SMALL, only, scores_of
 
 
@@ -60,30 +58,21 @@ def test_a_larger_sample_has_all_of_a_smaller_one(program: RunProgram, tmp_path:
     assert len(scores_of(tmp_path / "data")) > 40
 
 
-def start(tmp_path: Path, *arguments: str, stderr: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
-    """Start `python run.py …` without waiting for it, as the leader of a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *arguments],
-        cwd=tmp_path,
-        env={**os.environ, "NAS_EXP_DATA": str(tmp_path / "data")},
-        stderr=stderr,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def test_a_scoring_that_is_killed_again_and_again_ends_the_same(program: RunProgram, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_scoring_that_is_killed_again_and_again_ends_the_same(
+    program: RunProgram, start_program: StartProgram, tmp_path: Path
+) -> None:
     part = ("task=score", "task.shard=0", "task.shards=4", "network.C=8", "network.N=3")
     rng, kept = random.Random(0), 0
     for _ in range(3):
-        process = start(tmp_path, *part, "n_jobs=2")
+        process = start_program(*part, "n_jobs=2")
         deadline = time.monotonic() + 120
         while process.poll() is None and known(tmp_path) == kept and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(rng.uniform(0, 1))
         assert process.poll() is None, "finished before it was killed"
         before = known(tmp_path)
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
         assert known(tmp_path) >= before > kept
         kept = known(tmp_path)
@@ -96,17 +85,19 @@ def test_a_scoring_that_is_killed_again_and_again_ends_the_same(program: RunProg
     assert scores_of(tmp_path / "data") == scores_of(tmp_path / "undisturbed")
 
 
-def test_a_scoring_that_is_asked_to_end_keeps_all_that_it_has_and_leaves_no_process(tmp_path: Path) -> None:
+def test_a_scoring_that_is_asked_to_end_keeps_all_that_it_has_and_leaves_no_process(
+    start_program: StartProgram, tmp_path: Path
+) -> None:
     part = ("task=score", "task.shard=0", "task.shards=4", "network.C=8", "network.N=3")
-    process = start(tmp_path, *part, "n_jobs=2", stderr=subprocess.PIPE)
+    process = start_program(*part, "n_jobs=2")
     deadline = time.monotonic() + 120
     while process.poll() is None and not known(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
     before = known(tmp_path)
-    process.terminate()
+    process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=60)  # which waits for every process that could still write there
     assert process.returncode == 143
-    assert told.decode().splitlines()[-1] == "error: terminated; the scores that were computed are kept"
+    assert told.splitlines()[-1] == "error: terminated; the scores that were computed are kept"
     assert known(tmp_path) >= before > 0
 
 
@@ -118,9 +109,11 @@ def known(tmp_path: Path) -> int:
     )
 
 
-def test_two_scorers_may_fill_one_table_at_once(program: RunProgram, tmp_path: Path) -> None:
+def test_two_scorers_may_fill_one_table_at_once(
+    program: RunProgram, start_program: StartProgram, tmp_path: Path
+) -> None:
     selection = [f"task.archs={[*range(5, SIZE, 20)]}".replace(" ", ""), *SMALL]
-    both = [start(tmp_path, "task=score", *selection) for _ in range(2)]
+    both = [start_program("task=score", *selection) for _ in range(2)]
     assert [process.wait(timeout=240) for process in both] == [0, 0]
     done = program("task=score", *selection, NAS_EXP_DATA=str(tmp_path / "alone"))
     assert done.returncode == 0, done.stderr

@@ -2,11 +2,8 @@
 
 import csv
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,8 +15,8 @@ from nas_exp.benchmarks import Benchmark, table
 from nas_exp.notebook import configure
 from nas_exp.scoring.scorer import known_scores
 from nas_exp.search.costs import load
-from tests.conftest import ROOT, RunProgram
-from tests.job_files import SMALL, rows, scores_of, without_seconds
+from tests.conftest import RunProgram, StartProgram
+from tests.job_files import BASIC, SMALL, rows, scores_of, without_seconds
 
 
 def made_up(tables: Path) -> Benchmark:
@@ -62,7 +59,7 @@ def test_the_metrics_of_an_algorithm_are_part_of_what_a_job_is(
     program: RunProgram, tmp_path: Path, tables: Path
 ) -> None:
     done = program(
-        "-m", "algo=two_stage", "algo.N=40", "algo.k=5", "runs=1", "name=s",
+        "-m", BASIC, "algo=two_stage", "algo.N=40", "algo.k=5", "runs=1", "name=s",
         "metric@algo.final=val_acc,synflow", "benchmark=table", f"benchmark.path={tables}", *SMALL,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -76,7 +73,7 @@ def test_a_grid_leaves_out_algorithms_whose_second_metric_the_benchmark_lacks(
     program: RunProgram, tmp_path: Path
 ) -> None:
     done = program(
-        "-m", "algo=rs,two_stage", "algo.N=30", "runs=1", "name=s", "hydra.sweeper.skip_unavailable=true", *SMALL
+        "-m", "algo=rs,two_stage", "algo.N=30", "runs=1", "name=s", "hydra.sweeper.skip_unavailable=true", BASIC, *SMALL
     )
     assert done.returncode == 0, done.stderr
     assert "1 of 2 jobs are left out: metric=val_acc: benchmark=bundled has no 12-epoch accuracies" in done.stdout
@@ -94,7 +91,7 @@ def test_no_n_is_the_whole_space(program: RunProgram, tmp_path: Path, test_data:
 
 
 def test_a_sweep_at_equal_cost_is_run_and_reported(program: RunProgram, tmp_path: Path) -> None:
-    done = program("-m", "algo=rs,rea,ls", "algo.N=null", "algo.seconds=2", "runs=3", "name=equal")
+    done = program("-m", "algo=rs,rea,ls", "algo.N=null", "algo.seconds=2", "runs=3", "name=equal", BASIC)
     assert done.returncode == 0, done.stderr
     sweep = tmp_path / "multirun_sweeps/equal"
     for folder in sweep.glob("algo=*"):
@@ -143,9 +140,11 @@ def test_an_assisted_evolution_pays_for_its_sample(program: RunProgram, tmp_path
 
 
 @pytest.mark.parametrize("cost", ["params", "flops", "latency"])
-def test_two_objectives_end_in_a_pareto_front(program: RunProgram, tmp_path: Path, tables: Path, cost: str) -> None:
-    for name in ("a", "b"):
-        done = program(
+def test_two_objectives_end_in_a_pareto_front(
+    program: RunProgram, new_program: RunProgram, tmp_path: Path, tables: Path, cost: str
+) -> None:
+    for name, run in (("a", program), ("b", new_program)):
+        done = run(
             "algo=nsga2", f"algo.cost={cost}", "algo.N=60", "algo.P=20", "runs=2", f"name={name}",
             "benchmark=table", f"benchmark.path={tables}",
         )  # fmt: skip
@@ -190,20 +189,21 @@ def test_two_objectives_end_in_a_pareto_front(program: RunProgram, tmp_path: Pat
     assert summary["front_size_mean"] == len(front) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algo", ["tpe", "nsga2"])
-def test_a_killed_search_computes_no_score_again(program: RunProgram, tmp_path: Path, algo: str) -> None:
+def test_a_killed_search_computes_no_score_again(
+    program: RunProgram, start_program: StartProgram, tmp_path: Path, algo: str
+) -> None:
     # networks large enough to take longer than what a kill may cost, and that no shipped table is of
     search = (f"algo={algo}", "algo.N=120", "runs=1", "network.N=20", "name=killed")
-    environment = {**os.environ, "NAS_EXP_DATA": str(tmp_path / "data")}
-    with subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *search], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
-    ) as process:
-        limit = time.monotonic() + 120
-        while not list((tmp_path / "data").glob("scores/cifar10/synflow-*/part-*.parquet")):
-            assert process.poll() is None, "the search was over before anything was kept"
-            assert time.monotonic() < limit
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+    process = start_program(*search)
+    limit = time.monotonic() + 120
+    while not list((tmp_path / "data").glob("scores/cifar10/synflow-*/part-*.parquet")):
+        assert process.poll() is None, "the search was over before anything was kept"
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
     kept = scores_of(tmp_path / "data")
     assert not (tmp_path / "outputs/killed/summary.json").exists()
     done = program(*search)

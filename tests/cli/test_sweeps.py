@@ -5,8 +5,6 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,8 +12,8 @@ import pytest
 
 from nas_exp.report.reading import read_sweep
 from nas_exp.storage.locks import lock
-from tests.conftest import ROOT, RunProgram
-from tests.job_files import SMALL, only, rows, scores_of, without_seconds
+from tests.conftest import ROOT, RunProgram, StartProgram
+from tests.job_files import BASIC, SMALL, only, rows, scores_of, without_seconds
 
 
 def test_a_sweep_runs_every_combination_once_and_closes_with_one_table(program: RunProgram, tmp_path: Path) -> None:
@@ -37,7 +35,7 @@ def test_a_sweep_runs_every_combination_once_and_closes_with_one_table(program: 
 
 
 def test_a_failed_job_leaves_the_others_and_is_named(program: RunProgram, tmp_path: Path) -> None:
-    done = program("-m", "metric=val_acc,synflow", "algo.N=20", "runs=1", "name=mixed", *SMALL)
+    done = program("-m", "metric=val_acc,synflow", "algo.N=20", "runs=1", "name=mixed", BASIC, *SMALL)
     assert done.returncode == 1
     assert "1 of 2 jobs finished" in done.stdout
     assert "metric=val_acc,algo.N=20" in done.stderr
@@ -77,7 +75,7 @@ def test_a_sweep_that_could_not_start_does_not_count_earlier_results(program: Ru
 
 
 def test_run_again_a_sweep_does_what_is_missing(program: RunProgram, tmp_path: Path) -> None:
-    sweep, folder = ("-m", "algo.N=5,6,7", "runs=1", "name=again", *SMALL), tmp_path / "multirun_sweeps/again"
+    sweep, folder = ("-m", "algo.N=5,6,7", "runs=1", "name=again", BASIC, *SMALL), tmp_path / "multirun_sweeps/again"
     assert program(*sweep).returncode == 0
     first = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("*/summary.json")}
     results = [(row["job"], row["best_arch_str"]) for row in rows(folder / "results.csv")]
@@ -103,7 +101,7 @@ def test_run_again_a_sweep_does_what_is_missing(program: RunProgram, tmp_path: P
 
 
 def test_a_sweep_that_fills_tables_is_about_the_folder_that_they_are_in(program: RunProgram, tmp_path: Path) -> None:
-    score = ("-m", "task=score", "task.archs=[1],[2]", "name=score", *SMALL)
+    score = ("-m", "task=score", "task.archs=[1],[2]", "name=score", BASIC, *SMALL)
     assert program(*score).returncode == 0
     assert "2 of 2 jobs are not run again" in program(*score, NAS_EXP_DATA="data").stdout  # the same folder
     done = program(*score, NAS_EXP_DATA="elsewhere")
@@ -111,13 +109,13 @@ def test_a_sweep_that_fills_tables_is_about_the_folder_that_they_are_in(program:
     assert "not run again" not in done.stdout
     assert sorted(scores_of(tmp_path / "elsewhere")) == [1, 2]
     # searches leave their results in the sweep, wherever scores are kept
-    search = ("-m", "algo.N=5,6", "runs=1", "name=search", *SMALL)
+    search = ("-m", "algo.N=5,6", "runs=1", "name=search", BASIC, *SMALL)
     assert program(*search).returncode == 0
     assert "2 of 2 jobs are not run again" in program(*search, NAS_EXP_DATA="elsewhere").stdout
 
 
 def test_a_report_does_not_take_results_of_other_parameters(program: RunProgram, tmp_path: Path) -> None:
-    sweep = ("-m", "algo.N=5,6", "runs=1", "name=mixed", *SMALL)
+    sweep = ("-m", "algo.N=5,6", "runs=1", "name=mixed", BASIC, *SMALL)
     folder = tmp_path / "multirun_sweeps/mixed"
     assert program(*sweep).returncode == 0
     assert not read_sweep(folder).missing
@@ -142,7 +140,7 @@ def test_a_failed_job_can_be_run_again_alone(program: RunProgram, tmp_path: Path
     )
     (tmp_path / "algo").mkdir()
     (tmp_path / "algo/moody.yaml").write_text("name: moody\n_target_: moody.search\nN: 1\n", encoding="utf-8")
-    sweep = ("--config-dir", str(tmp_path), "-m", "algo=rs,moody", "algo.N=5", "runs=1", *SMALL)
+    sweep = ("--config-dir", str(tmp_path), "-m", "algo=rs,moody", "algo.N=5", "runs=1", BASIC, *SMALL)
     done = program(*sweep, "name=moody", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "ValueError: a bad day" in done.stderr
@@ -178,7 +176,7 @@ def test_a_dry_run_tells_which_jobs_cannot_run(program: RunProgram) -> None:
 
 
 def test_a_dry_run_lists_jobs_and_leaves_no_trace(program: RunProgram, tmp_path: Path) -> None:
-    sweep = ("-m", "algo.N=5,6", "runs=1", "name=dry", *SMALL)
+    sweep = ("-m", "algo.N=5,6", "runs=1", "name=dry", BASIC, *SMALL)
     done = program(*sweep, "dry_run=true")
     assert done.returncode == 0, done.stderr
     assert "2 of 2 jobs to run" in done.stdout
@@ -205,38 +203,32 @@ def test_a_sweep_that_is_being_run_is_not_run_twice(program: RunProgram, tmp_pat
     folder = tmp_path / "multirun_sweeps/busy"
     folder.mkdir(parents=True)
     with lock(folder, wait=False):
-        done = program("-m", "algo.N=5,6", "runs=1", "name=busy", *SMALL)
+        done = program("-m", "algo.N=5,6", "runs=1", "name=busy", BASIC, *SMALL)
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: multirun_sweeps/busy: process {os.getpid()} on ")
         assert done.stderr.endswith("is working there; wait until it has ended, or choose another name\n")
         assert [path.name for path in folder.iterdir()] == [".lock"]
-    assert program("-m", "algo.N=5,6", "runs=1", "name=busy", *SMALL).returncode == 0
+    assert program("-m", "algo.N=5,6", "runs=1", "name=busy", BASIC, *SMALL).returncode == 0
 
 
 def test_flags_may_stand_anywhere(program: RunProgram, tmp_path: Path) -> None:
-    assert program("algo=rs", "-m", "algo.N=2,3", "runs=1", "name=flag", *SMALL).returncode == 0
+    assert program("algo=rs", "-m", "algo.N=2,3", "runs=1", "name=flag", BASIC, *SMALL).returncode == 0
     assert len(rows(tmp_path / "multirun_sweeps/flag/results.csv")) == 2
 
 
 @pytest.mark.parametrize(
     ("sent", "code", "told"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
-def test_an_interrupted_sweep_still_closes(tmp_path: Path, sent: signal.Signals, code: int, told: str) -> None:
+def test_an_interrupted_sweep_still_closes(
+    start_program: StartProgram, tmp_path: Path, sent: signal.Signals, code: int, told: str
+) -> None:
     (tmp_path / "slow.py").write_text(
         "import time\ndef search(score, space, rng, *, N: int):\n    time.sleep(300)\n", encoding="utf-8"
     )
     (tmp_path / "algo").mkdir()
     (tmp_path / "algo/slow.yaml").write_text("name: slow\n_target_: slow.search\nN: 1\n", encoding="utf-8")
-    process = subprocess.Popen(
-        [
-            sys.executable, str(ROOT / "run.py"), "--config-dir", str(tmp_path), "-m", "algo=rs,slow", "algo.N=5",
-            "runs=1", "name=cut", *SMALL,
-        ],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path), "NAS_EXP_DATA": str(tmp_path / "data")},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        # where the tests run in the background, Ctrl-C is ignored, and children inherit that
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
-    )  # fmt: skip
+    sweep = ("--config-dir", str(tmp_path), "-m", "algo=rs,slow", "algo.N=5", "runs=1", "name=cut", *SMALL)
+    process = start_program(*sweep, PYTHONPATH=str(tmp_path))
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("multirun_sweeps/cut/algo=rs*/summary.json")) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -251,7 +243,7 @@ def test_an_interrupted_sweep_still_closes(tmp_path: Path, sent: signal.Signals,
 def test_metrics_with_images_are_scored_live_in_a_sweep(program: RunProgram, tmp_path: Path, test_data: Path) -> None:
     sweep = (
         "-m", "metric=relu,naswot,grad_norm", f"dataset.root={test_data / 'images'}", "metric.batch_size=8",
-        "runs=1", "algo.N=10", "algo.P=5", *SMALL,
+        "runs=1", "algo.N=10", "algo.P=5", BASIC, *SMALL,
     )  # fmt: skip
     done = program(*sweep, "name=first")
     assert done.returncode == 0, done.stderr
@@ -267,7 +259,9 @@ def test_metrics_with_images_are_scored_live_in_a_sweep(program: RunProgram, tmp
 
 
 def test_the_papers_grid_runs_as_far_as_the_benchmark_goes(program: RunProgram, tmp_path: Path) -> None:
-    done = program("+experiment=paper", "metric=val_acc,synflow", "dataset=cifar10,cifar100", "algo.N=20", "runs=2")
+    done = program(
+        "+experiment=paper", "metric=val_acc,synflow", "dataset=cifar10,cifar100", "algo.N=20", "runs=2", BASIC
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("benchmark=bundled has no 12-epoch accuracies") == 1
     assert "4 of 8 jobs are left out" in done.stdout
@@ -282,7 +276,7 @@ def test_the_papers_grid_runs_as_far_as_the_benchmark_goes(program: RunProgram, 
 
 
 def test_populations_and_tournaments_vary_together(program: RunProgram, tmp_path: Path) -> None:
-    done = program("+experiment=ablation_rea", "metric=synflow", "dataset=cifar10", "algo.N=20", "runs=1")
+    done = program("+experiment=ablation_rea", "metric=synflow", "dataset=cifar10", "algo.N=20", "runs=1", BASIC)
     assert done.returncode == 0, done.stderr
     results = rows(tmp_path / "multirun_sweeps/ablation_rea/results.csv")
     assert [(row["P"], row["S"]) for row in results] == [

@@ -8,6 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.conftest import ROOT, RunProgram
+from tests.job_files import BASIC
 
 
 def files(group: str) -> list[str]:
@@ -37,7 +38,7 @@ def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, me
     done = program(
         "-m", "task=score", f"dataset={','.join(files('dataset'))}", f"metric={metric}", "task.archs=[9001,12345]",
         "metric.batch_size=8", "network.C=4", "network.N=1", f"dataset.root={images}", "name=s",
-        "hydra/launcher=basic",
+        BASIC,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     summaries = [json.loads(path.read_text()) for path in images.glob("multirun_sweeps/s/*/summary.json")]
@@ -57,14 +58,16 @@ def test_a_metric_that_is_the_same_as_another_shares_its_table(program: RunProgr
     assert summaries[0]["table"] == summaries[1]["table"]
 
 
-@pytest.mark.parametrize("algo", files("algo"))
-def test_every_algorithm_searches_reproducibly(program: RunProgram, tmp_path: Path, tables: Path, algo: str) -> None:
-    for name in ("a", "b"):
-        benchmark = ("benchmark=table", f"benchmark.path={tables}")
-        done = program(f"algo={algo}", "algo.N=30", "runs=2", f"name={name}", *benchmark)
+def test_every_algorithm_searches_reproducibly(
+    program: RunProgram, new_program: RunProgram, tmp_path: Path, tables: Path
+) -> None:
+    sweep = ("-m", f"algo={','.join(files('algo'))}", "algo.N=30", "runs=2", BASIC)
+    for name, run in (("a", program), ("b", new_program)):
+        done = run(*sweep, f"name={name}", "benchmark=table", f"benchmark.path={tables}")
         assert done.returncode == 0, done.stderr
-    a, b = (tmp_path / "outputs" / name / "trajectory.parquet" for name in ("a", "b"))
-    assert a.read_bytes() == b.read_bytes()
+    found = [sorted((tmp_path / "multirun_sweeps" / name).glob("*/trajectory.parquet")) for name in ("a", "b")]
+    assert len(found[0]) == len(files("algo"))
+    assert [path.read_bytes() for path in found[0]] == [path.read_bytes() for path in found[1]]
 
 
 @pytest.mark.parametrize("group", ["task", "dataset", "metric", "algo", "benchmark"])

@@ -25,8 +25,8 @@ from nas_exp.report.sweep import FinishedSweep
 from nas_exp.scoring.table import ScoreTable
 from nas_exp.spaces.topology import str_of_index
 from tests.benchmarks.test_nats import META, file_of, read, shortened, write
-from tests.conftest import ROOT, RunProgram
-from tests.job_files import SMALL, only, scores_of
+from tests.conftest import RunProgram, StartProgram
+from tests.job_files import BASIC, SMALL, only, scores_of
 
 IDENTITY = {"dataset": "cifar10", "metric": "test", "seed": 0}
 
@@ -137,11 +137,11 @@ def test_no_damage_to_what_was_imported_is_believed(
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(program_in: RunProgram, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small sweep; to be copied, not changed."""
     folder = tmp_path_factory.mktemp("sweep")
-    command = [sys.executable, str(ROOT / "run.py"), "-m", "algo.N=5,6", "runs=2", "name=small"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    done = program_in(folder, "-m", "algo.N=5,6", "runs=2", "name=small", BASIC)
+    assert done.returncode == 0, done.stderr
     return folder / "multirun_sweeps/small"
 
 
@@ -207,7 +207,7 @@ def test_a_damaged_result_is_told_by_the_report_and_the_sweep_runs_it_again(
     file.write_text(whole.replace("|nor_conv_3x3~0|", "|nor_conv_1x1~0|", 1))
     (why,) = read_sweep(sweep).missing.values()
     assert why.startswith(f"{file.parent}: summary.json, runs.csv, ")
-    done = program("-m", "algo.N=5,6", "runs=2", "name=small")
+    done = program("-m", "algo.N=5,6", "runs=2", "name=small", BASIC)
     assert done.returncode == 0, done.stderr
     assert f"{job}/summary.json.damaged: it or what it sums up was damaged; the job is run again" in done.stdout
     assert "1 of 2 jobs are not run again" in done.stdout
@@ -223,7 +223,7 @@ def test_a_damaged_list_of_jobs_is_named_and_written_anew(program: RunProgram, f
     done = program("task=report", "sweep=multirun_sweeps/small")
     assert done.returncode == 2
     assert re.fullmatch(r"error: multirun_sweeps/small/jobs.json: .*run the sweep again.*\n", done.stderr)
-    assert "2 of 2 jobs are not run again" in program("-m", "algo.N=5,6", "runs=2", "name=small").stdout
+    assert "2 of 2 jobs are not run again" in program("-m", "algo.N=5,6", "runs=2", "name=small", BASIC).stdout
     assert json.loads(jobs.read_text()) == told
 
 
@@ -273,14 +273,15 @@ def test_damage_to_images_is_named_and_left_alone(tmp_path: Path, name: str) -> 
         assert (tmp_path / name).read_bytes() == content
 
 
-def test_two_scorings_of_a_damaged_table_come_to_what_an_undamaged_one_has(program: RunProgram, tmp_path: Path) -> None:
+def test_two_scorings_of_a_damaged_table_come_to_what_an_undamaged_one_has(
+    program: RunProgram, start_program: StartProgram, tmp_path: Path
+) -> None:
     some = ("task=score", f"task.archs={[*range(5, 15000, 100)]}".replace(" ", ""), *SMALL)
     assert program(*some, NAS_EXP_DATA=str(tmp_path / "undisturbed")).returncode == 0
     shutil.copytree(tmp_path / "undisturbed", tmp_path / "data")
     part = only(tmp_path / "data", "scores/cifar10/*/part-*")
     part.write_bytes(part.read_bytes()[:-100])
-    command = [sys.executable, str(ROOT / "run.py"), *some, f"paths.data={tmp_path / 'data'}"]
-    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
+    both = [start_program(*some) for _ in range(2)]
     assert [process.wait(timeout=240) for process in both] == [0, 0]
     (tmp_path / "aside").mkdir()
     aside = only(part.parent, "damaged-*")

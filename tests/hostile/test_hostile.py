@@ -19,7 +19,8 @@ import pytest
 
 from nas_exp.networks.cell_graph import OPERATIONS
 from nas_exp.spaces.topology import SIZE, str_of_index
-from tests.conftest import RunProgram
+from tests.conftest import ROOT, RunProgram
+from tests.forks import Forks
 
 CANARY = "canary"
 TOUCH = f"touch {CANARY}"
@@ -100,20 +101,36 @@ def nothing_but(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-def refused(program: RunProgram, tmp_path: Path, *arguments: str) -> str:
-    """Run the program on a hostile file: it must refuse in one line and leave no trace."""
-    before = nothing_but(tmp_path)
-    done = program(*arguments, "hydra.run.dir=outputs/refused")
-    assert done.returncode == 2, done.stdout + done.stderr
-    # CPython 3.11 adds this when there is no memory for a bytearray
-    told = done.stderr.removeprefix("SystemError: deallocated bytearray object has exported buffers\n")
-    assert told.startswith("error: ")
-    assert told.count("\n") == 1
-    assert len(told) < 1000
-    new = {path for path in nothing_but(tmp_path) - before if not path.startswith(("outputs", "data"))}
-    assert not new
-    assert not (tmp_path / CANARY).exists()
-    return done.stderr
+class Reader:
+    """Reads hostile files, in a process of its own."""
+
+    def __init__(self, program: RunProgram, forks: Forks, folder: Path) -> None:
+        self.program, self.forks, self.folder = program, forks, folder
+
+    def refuses(self, kind: str, path: str, *job: str) -> str:
+        """Return the line in which what is at a path is refused: by a job, or by what jobs read it with."""
+        before = nothing_but(self.folder)
+        if job:
+            done = self.program(*job, "hydra.run.dir=outputs/refused")
+        else:
+            script = str(Path(__file__).with_name("read.py"))
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            done = self.forks.run(script, kind, path, cwd=self.folder, env=environment, timeout=60)
+        assert done.returncode == 2, done.stdout + done.stderr
+        # CPython 3.11 adds this when there is no memory for a bytearray
+        told = done.stderr.removeprefix("SystemError: deallocated bytearray object has exported buffers\n")
+        assert told.startswith("error: ")
+        assert told.count("\n") == 1
+        assert len(told) < 1000
+        new = {path for path in nothing_but(self.folder) - before if not path.startswith(("outputs", "data"))}
+        assert not new
+        assert not (self.folder / CANARY).exists()
+        return told
+
+
+@pytest.fixture
+def reader(program: RunProgram, forks: Forks, tmp_path: Path) -> Reader:
+    return Reader(program, forks, tmp_path)
 
 
 def test_the_corpus_does_harm_to_others(tmp_path: Path) -> None:
@@ -137,14 +154,17 @@ def test_the_corpus_does_harm_to_others(tmp_path: Path) -> None:
             list(pickletools.genops(content))  # they are pickles
 
 
-@pytest.mark.parametrize("name", HOSTILE_PICKLES)
-def test_hostile_images_are_refused(program: RunProgram, tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "images/cifar-10-batches-py"
-    folder.mkdir(parents=True)
+def hostile_batches(folder: Path, name: str) -> None:
+    batches = folder / "images/cifar-10-batches-py"
+    batches.mkdir(parents=True)
     for number in range(1, 6):
-        (folder / f"data_batch_{number}").write_bytes(HOSTILE_PICKLES[name])
-    told = refused(program, tmp_path, "metric=relu", "dataset.root=images", "network.C=4", "network.N=1")
-    assert "data_batch_1" in told
+        (batches / f"data_batch_{number}").write_bytes(HOSTILE_PICKLES[name])
+
+
+@pytest.mark.parametrize("name", HOSTILE_PICKLES)
+def test_hostile_images_are_refused(reader: Reader, tmp_path: Path, name: str) -> None:
+    hostile_batches(tmp_path, name)
+    assert "data_batch_1" in reader.refuses("images", "images")
 
 
 def archive(folder: Path, *, meta: bytes, record: bytes, compress: Callable[[bytes], bytes] = bz2.compress) -> None:
@@ -154,15 +174,17 @@ def archive(folder: Path, *, meta: bytes, record: bytes, compress: Callable[[byt
 
 
 META = pickle.dumps({"meta_archs": [str_of_index(arch) for arch in range(SIZE)]})
-IMPORT = ("task=import", "benchmark=nats", "benchmark.path=NATS-tss-v1_0-evil-simple", "n_jobs=1")
+EVIL = "NATS-tss-v1_0-evil-simple"
+SCORE = ("metric=relu", "dataset.root=images", "metric.batch_size=4", "network.C=4", "network.N=1")
+IMPORT = ("task=import", "benchmark=nats", f"benchmark.path={EVIL}", "n_jobs=1")
 
 
 @pytest.mark.parametrize("name", HOSTILE_PICKLES)
 @pytest.mark.parametrize("place", ["meta", "record"])
-def test_hostile_archives_are_refused(program: RunProgram, tmp_path: Path, name: str, place: str) -> None:
+def test_hostile_archives_are_refused(reader: Reader, tmp_path: Path, name: str, place: str) -> None:
     meta, record = (HOSTILE_PICKLES[name], META) if place == "meta" else (META, HOSTILE_PICKLES[name])
-    archive(tmp_path / "NATS-tss-v1_0-evil-simple", meta=meta, record=record)
-    told = refused(program, tmp_path, *IMPORT)
+    archive(tmp_path / EVIL, meta=meta, record=record)
+    told = reader.refuses("archive", EVIL)
     assert {"meta": "meta.pickle.pbz2", "record": "000011.pickle.pbz2"}[place] in told
 
 
@@ -183,10 +205,10 @@ def bomb(_: bytes) -> bytes:
     ids=["a bomb", "not compressed", "cut short", "empty"],
 )
 def test_broken_compression_is_refused(
-    program: RunProgram, tmp_path: Path, compress: Callable[[bytes], bytes], message: str
+    reader: Reader, tmp_path: Path, compress: Callable[[bytes], bytes], message: str
 ) -> None:
-    archive(tmp_path / "NATS-tss-v1_0-evil-simple", meta=META, record=META, compress=compress)
-    assert message in refused(program, tmp_path, *IMPORT)
+    archive(tmp_path / EVIL, meta=META, record=META, compress=compress)
+    assert message in reader.refuses("archive", EVIL)
 
 
 @pytest.mark.parametrize(
@@ -202,9 +224,9 @@ def test_broken_compression_is_refused(
     ],
     ids=["paths", "duplicates", "unknown", "none", "no strings", "long", "the size space"],
 )
-def test_archives_of_other_architectures_are_refused(program: RunProgram, tmp_path: Path, archs: list[Any]) -> None:
-    archive(tmp_path / "NATS-tss-v1_0-evil-simple", meta=pickle.dumps({"meta_archs": archs}), record=META)
-    assert "meta.pickle.pbz2" in refused(program, tmp_path, *IMPORT)
+def test_archives_of_other_architectures_are_refused(reader: Reader, tmp_path: Path, archs: list[Any]) -> None:
+    archive(tmp_path / EVIL, meta=pickle.dumps({"meta_archs": archs}), record=META)
+    assert "meta.pickle.pbz2" in reader.refuses("archive", EVIL)
 
 
 def npz(members: dict[str, bytes]) -> bytes:
@@ -257,9 +279,23 @@ HOSTILE_BUNDLES: dict[str, Callable[[], bytes]] = {
 }
 
 
+def hostile_bundle(folder: Path, name: str) -> None:
+    (folder / "images").mkdir()
+    (folder / "images/cifar10.npz").write_bytes(HOSTILE_BUNDLES[name]())
+
+
 @pytest.mark.parametrize("name", HOSTILE_BUNDLES)
-def test_hostile_bundles_are_refused(program: RunProgram, tmp_path: Path, name: str) -> None:
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images/cifar10.npz").write_bytes(HOSTILE_BUNDLES[name]())
-    small = ("metric.batch_size=4", "network.C=4", "network.N=1")
-    assert "cifar10.npz" in refused(program, tmp_path, "metric=relu", "dataset.root=images", *small)
+def test_hostile_bundles_are_refused(reader: Reader, tmp_path: Path, name: str) -> None:
+    hostile_bundle(tmp_path, name)
+    assert "cifar10.npz" in reader.refuses("images", "images")
+
+
+def test_jobs_refuse_what_their_readers_refuse(reader: Reader, tmp_path: Path) -> None:
+    hostile_batches(tmp_path, "os.system")
+    assert "data_batch_1" in reader.refuses("images", "images", *SCORE)
+    (tmp_path / "images/cifar-10-batches-py").rename(tmp_path / "batches")
+    (tmp_path / "images").rmdir()
+    hostile_bundle(tmp_path, "a bomb")
+    assert "cifar10.npz" in reader.refuses("images", "images", *SCORE)
+    archive(tmp_path / EVIL, meta=META, record=HOSTILE_PICKLES["a huge string"])
+    assert "000011.pickle.pbz2" in reader.refuses("archive", EVIL, *IMPORT)

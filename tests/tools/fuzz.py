@@ -6,15 +6,17 @@ a traceback, or with another exit code than 0 (done), 1 (jobs of a sweep failed)
 
 import argparse
 import collections
+import contextlib
 import os
 import random
-import runpy
 import shlex
-import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.forks import Forks
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,53 +70,24 @@ def command_lines(count: int, seed: int) -> Iterator[list[str]]:
         yield line
 
 
-def run(line: list[str], folder: Path) -> tuple[int, str]:
-    """Run the program in a process of its own, forked from this one, which has everything imported.
-
-    Returns:
-        The exit code, and what it wrote to its terminal.
-    """
-    output = folder / "output.txt"
-    child = os.fork()
-    if not child:
-        code = 99
-        try:
-            os.chdir(folder)
-            os.environ["NAS_EXP_DATA"] = str(folder.parent / "data")
-            signal.alarm(300)
-            with open(output, "wb") as file:
-                os.dup2(file.fileno(), 1)
-                os.dup2(file.fileno(), 2)
-            os.close(0)
-            # a test runner may have put others in their place
-            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - until the process ends
-            sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-            sys.argv = [str(ROOT / "run.py"), *line]
-            try:
-                runpy.run_path(sys.argv[0], run_name="__main__")
-            except SystemExit as ended:
-                code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-            except BaseException:
-                import traceback
-
-                traceback.print_exc()
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), output.read_text(encoding="utf-8", errors="replace")
+def run(forks: Forks, line: list[str], folder: Path) -> tuple[int | None, str]:
+    """Run the program; return its exit code, None if it does not end, and what it wrote to its terminal."""
+    environment = {**os.environ, "NAS_EXP_DATA": str(folder.parent / "data")}
+    try:
+        done = forks.run(str(ROOT / "run.py"), *line, cwd=folder, env=environment, timeout=300)
+    except subprocess.TimeoutExpired as error:
+        return None, str(error)
+    return done.returncode, done.stdout + done.stderr
 
 
-def failures(count: int, seed: int) -> tuple[list[str], collections.Counter[int]]:
+def failures(forks: Forks, count: int, seed: int) -> tuple[list[str], collections.Counter[int | None]]:
     """Run random command lines; return a paragraph for each that failed, and how many ended with which exit code."""
-
-    told, codes = list[str](), collections.Counter[int]()
+    told, codes = list[str](), collections.Counter[int | None]()
     with tempfile.TemporaryDirectory() as folder:
         for number, line in enumerate(command_lines(count, seed)):
             place = Path(folder) / str(number)
             place.mkdir()
-            code, output = run(line, place)
+            code, output = run(forks, line, place)
             codes[code] += 1
             if code not in (0, 1, 2) or "Traceback" in output or (code == 1 and "jobs finished" not in output):
                 told.append(f"exit code {code}: python run.py {shlex.join(line)}\n{output[-3000:]}")
@@ -127,9 +100,10 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    told, codes = failures(arguments.count, arguments.seed)
+    with contextlib.closing(Forks()) as forks:
+        told, codes = failures(forks, arguments.count, arguments.seed)
     print("\n\n".join(told))
-    print(f"{arguments.count} command lines, exit codes {dict(sorted(codes.items()))}, {len(told)} failures")
+    print(f"{arguments.count} command lines, exit codes {dict(codes)}, {len(told)} failures")
     return int(bool(told))
 
 
