@@ -24,6 +24,7 @@ from nas_exp.config.members import with_members
 from nas_exp.config.schema import register_schema
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError, describe, is_about_files, raised_in
+from nas_exp.networks.settings import keep_freed_memory
 from nas_exp.storage.files import write_text
 from nas_exp.storage.locks import lock
 from nas_exp.storage.summary import ERROR, STARTED, State, Summary, state, write_summary
@@ -49,6 +50,7 @@ def run_job(node: DictConfig) -> None:
     """
     # a log file on a full disk loses its lines; what is wrong with the disk is told by what needs it
     logging.raiseExceptions = False
+    keep_freed_memory()
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
     if hydra_config.mode != RunMode.RUN:

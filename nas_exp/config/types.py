@@ -25,9 +25,10 @@ class Metric:
 
     `input` says where scores come from: `images` and `ones` feed an untrained network, `benchmark` reads accuracies of
     trained networks, and `members` stands for other metrics, each with an input of its own; the fields that do not
-    apply are None. `network` says which form of the network the function is given: `modules`, a `torch.nn.Module`, or
-    one that the space has besides (`Space.forms`). `same_as` names the function of another metric that gives the same
-    scores in the topology space: the two share score tables.
+    apply are None. `network` says which form of the network the function is given: `modules`, a `torch.nn.Module`;
+    `cells` or `live_cells`, a faster form where the space has one; or `counts`, which has no weights. `same_as` names
+    the function of another metric that gives the same scores where a backward pass reaches every ReLU: in a space of
+    such networks the two share score tables.
     """
 
     name: str

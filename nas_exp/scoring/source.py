@@ -127,13 +127,14 @@ class TableSource:
             InputError: the images cannot be read, or there are none and no shipped table has the parameters.
         """
         config, metric, dataset = self.config, self.metric, self.config.dataset
+        same_as = metric.same_as if config.space.reaches_every_relu else None
         identity: dict[str, Any] = {
             **config.space.identity,
             "dataset": dataset.name,
             "image_size": dataset.image_size,
             "num_classes": dataset.num_classes,
-            "metric": metric.name if metric.same_as is None else metric.same_as.rpartition(".")[2],
-            "function": metric.same_as or metric.target,
+            "metric": metric.name if same_as is None else same_as.rpartition(".")[2],
+            "function": same_as or metric.target,
             "arguments": metric.arguments,
             "input": metric.input,
             "computed_on": old_form(metric.network),

@@ -67,6 +67,10 @@ class Space:
     schedules: Schedules | None = None
     """How long benchmarks of this space train; None: benchmarks have one training only."""
 
+    reaches_every_relu: bool = False
+    """Whether a backward pass reaches every ReLU of every network, so that metrics which are the same under that
+    condition share tables."""
+
     def named(self, name: str, parameters: Mapping[str, Any]) -> Self:
         """Say what the configuration calls this space, and which arguments it was made with.
 

@@ -36,6 +36,7 @@ class TopologySpace(Space):
     positions = tuple(f"{i}->{j}" for i, j in EDGES)
     name = "topology"
     schedules = Schedules(short=12, full=200)
+    reaches_every_relu = True  # the operation `none` is a product with zero, which passes gradients on
 
     def __init__(
         self, *, C: Annotated[int, AtLeast(1), AtMost(1024)], N: Annotated[int, AtLeast(1), AtMost(100)]
