@@ -72,7 +72,7 @@ def test_local_search_is_the_papers_algorithm_1(seed: int, N: int, improvement: 
 
 @pytest.mark.parametrize("improvement", ["best", "first"])
 def test_a_climb_ends_at_the_only_optimum_of_a_smooth_score(improvement: str) -> None:
-    distance = (SPECS != np.array([3, 1, 3, 1, 2, 4])).sum(axis=1)
+    distance = (np.array([3, 1, 3, 1, 2, 4]) != SPECS).sum(axis=1)
     # a start, and six moves of one edge each at most
     trajectory = search((-distance).astype(float).tolist(), 0, N=1 + 6 * 24 + 24, improvement=improvement)
     assert trajectory.score.max() == 0

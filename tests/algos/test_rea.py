@@ -86,7 +86,7 @@ def test_rea_survives_a_space_without_a_finite_score() -> None:
 
 
 def test_rea_climbs_to_the_optimum_of_a_smooth_score() -> None:
-    distance = (SPECS != np.array([3, 1, 3, 1, 2, 4])).sum(axis=1)
+    distance = (np.array([3, 1, 3, 1, 2, 4]) != SPECS).sum(axis=1)
     trajectory = search((-distance).astype(float).tolist(), 0, N=300, P=20, S=10)
     assert trajectory.score.max() == 0
 

@@ -5,9 +5,7 @@ from tests.topology import TOPOLOGY
 
 
 def test_random_search_scores_n_different_architectures_in_the_order_drawn() -> None:
-    trajectory = rs.search(
-        lambda archs: [float(arch) for arch in archs], TOPOLOGY, np.random.default_rng(1), N=500
-    )
+    trajectory = rs.search(lambda archs: [float(arch) for arch in archs], TOPOLOGY, np.random.default_rng(1), N=500)
     assert len(set(trajectory.arch_index.tolist())) == 500
     assert trajectory.score.tolist() == trajectory.arch_index.astype(float).tolist()
 

@@ -74,7 +74,7 @@ def test_tpe_finds_the_best_of_a_smooth_score_where_chance_does_not() -> None:
 def test_nsga2_finds_the_front_of_two_objectives() -> None:
     # Every network has as many convolutions as it likes, and is scored by them and by the others' distance to BEST: the
     # front is one network for each number of convolutions.
-    distance = (SPECS != np.array([1, 1, 1, 1, 1, 1])) & (SPECS != 3)
+    distance = (np.array([1, 1, 1, 1, 1, 1]) != SPECS) & (SPECS != 3)
     scores = CONVOLUTIONS - 2.0 * distance.sum(axis=1)
     trajectory = nsga2_search(scores.tolist(), convolutions, 3, N=1500, P=50)
     archs = trajectory.arch_index[pareto.front(trajectory, convolutions)]
