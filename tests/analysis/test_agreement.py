@@ -8,11 +8,8 @@ from nas_exp.spaces.topology import SIZE
 
 
 def scores(values: dict[int, float]) -> Scores:
-    found = Scores.empty()
-    archs = list(values)
-    found.known[archs] = True
-    found.score[archs] = list(values.values())
-    return found
+    archs = sorted(values)
+    return Scores(np.array(archs), np.array([values[arch] for arch in archs]), np.full(len(archs), np.nan))
 
 
 def test_metrics_agree_as_far_as_both_know() -> None:
