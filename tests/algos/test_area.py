@@ -9,10 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_exp.algos import Trajectory, area
-from nas_exp.spaces.topology import TopologySpace
 from tests.algos.test_rea import plain_evolution, random_scores
-
-SPACE = TopologySpace()
+from tests.topology import TOPOLOGY as SPACE
 
 
 def search(cheap: list[float], dear: list[float], seed: int, **parameters: int) -> Trajectory:

@@ -9,13 +9,20 @@ import pytest
 
 from nas_exp.algos import Costs, Trajectory, nsga2, tpe
 from nas_exp.analysis import pareto
+from nas_exp.arrays import FloatArray
 from nas_exp.networks.cell_graph import EDGES
-from nas_exp.spaces.topology import TopologySpace, index_of_spec
+from nas_exp.spaces.topology import index_of_spec
+from tests.topology import SPECS
+from tests.topology import TOPOLOGY as SPACE
 
-SPACE = TopologySpace()
 BEST = np.array([3, 1, 3, 1, 2, 4])
-SMOOTH = -(SPACE.specs != BEST).sum(axis=1).astype(float)
-CONVOLUTIONS = Costs((SPACE.specs == 3).sum(axis=1).astype(float))
+SMOOTH = -(SPECS != BEST).sum(axis=1).astype(float)
+CONVOLUTIONS = (SPECS == 3).sum(axis=1).astype(float)
+
+
+def convolutions(archs: Sequence[int]) -> FloatArray:
+    """What architectures cost."""
+    return CONVOLUTIONS[archs]
 
 
 def tpe_search(scores: Sequence[float], seed: int, *, N: int, startup: int = 10) -> Trajectory:
@@ -54,7 +61,7 @@ def test_what_tpe_proposes_is_what_optuna_does() -> None:
 def test_what_nsga2_proposes_is_what_optuna_does() -> None:
     seed = int(np.random.default_rng(7).integers(2**32 - 1))
     sampler = optuna.samplers.NSGAIISampler(seed=seed, population_size=20)
-    trajectory = nsga2_search(SMOOTH.tolist(), CONVOLUTIONS, 7, N=80)
+    trajectory = nsga2_search(SMOOTH.tolist(), convolutions, 7, N=80)
     assert trajectory.arch_index.tolist() == optimised(sampler, ["maximize", "minimize"], SMOOTH.tolist())
     assert trajectory.score.tolist() == SMOOTH[trajectory.arch_index].tolist()
 
@@ -68,12 +75,11 @@ def test_tpe_finds_the_best_of_a_smooth_score_where_chance_does_not() -> None:
 def test_nsga2_finds_the_front_of_two_objectives() -> None:
     # Every network has as many convolutions as it likes, and is scored by them and by the others' distance to BEST: the
     # front is one network for each number of convolutions.
-    distance = (SPACE.specs != np.array([1, 1, 1, 1, 1, 1])) & (SPACE.specs != 3)
+    distance = (np.array([1, 1, 1, 1, 1, 1]) != SPECS) & (SPECS != 3)
     scores = CONVOLUTIONS - 2.0 * distance.sum(axis=1)
-    trajectory = nsga2_search(scores.tolist(), CONVOLUTIONS, 3, N=1500, P=50)
-    archs = trajectory.arch_index[
-        pareto.front(trajectory.arch_index, trajectory.score, CONVOLUTIONS[trajectory.arch_index])
-    ]
+    trajectory = nsga2_search(scores.tolist(), convolutions, 3, N=1500, P=50)
+    costs = convolutions(trajectory.arch_index.tolist())
+    archs = trajectory.arch_index[pareto.front(trajectory.arch_index, trajectory.score, costs)]
     assert sorted(set(CONVOLUTIONS[archs].tolist())) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     assert (scores[archs] == CONVOLUTIONS[archs]).all()
 
@@ -81,8 +87,8 @@ def test_nsga2_finds_the_front_of_two_objectives() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_is_never_gone_by(value: float) -> None:
     scores = SMOOTH.copy()
-    scores[SPACE.specs[:, 0] == 3] = value
-    for trajectory in (tpe_search(scores.tolist(), 1, N=60), nsga2_search(scores.tolist(), CONVOLUTIONS, 1, N=60)):
+    scores[SPECS[:, 0] == 3] = value
+    for trajectory in (tpe_search(scores.tolist(), 1, N=60), nsga2_search(scores.tolist(), convolutions, 1, N=60)):
         assert len(trajectory.arch_index) == 60
         assert math.isfinite(trajectory.score[trajectory.incumbent()[-1]])
 
@@ -90,5 +96,5 @@ def test_what_is_not_finite_is_never_gone_by(value: float) -> None:
 def test_a_space_without_a_finite_score_is_survived() -> None:
     scores = [math.nan] * len(SPACE)
     assert (
-        tpe_search(scores, 0, N=30).incumbent()[-1] == nsga2_search(scores, CONVOLUTIONS, 0, N=30).incumbent()[-1] == -1
+        tpe_search(scores, 0, N=30).incumbent()[-1] == nsga2_search(scores, convolutions, 0, N=30).incumbent()[-1] == -1
     )

@@ -9,10 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_exp.algos import Trajectory, rea, rs, two_stage
-from nas_exp.spaces.topology import TopologySpace
 from tests.algos.test_rea import random_scores
-
-SPACE = TopologySpace()
+from tests.topology import TOPOLOGY as SPACE
 
 
 def search(cheap: list[float], dear: list[float], seed: int, **parameters: Any) -> Trajectory:

@@ -6,13 +6,13 @@ import pytest
 from nas_exp.analysis.ceiling import noise_ceiling
 from nas_exp.analysis.ranking import ranking_quality
 from nas_exp.benchmarks import DATASETS, Benchmark, table
-from nas_exp.report.space import TOPOLOGY
+from tests.topology import TOPOLOGY
 
 
 @pytest.fixture(scope="module")
 def trained(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Benchmark]:
     store = tmp_path_factory.mktemp("store")
-    return {dataset: table.load(dataset, path=test_data / "nb201", store=store) for dataset in DATASETS}
+    return {dataset: table.load(dataset, space=TOPOLOGY, path=test_data / "nb201", store=store) for dataset in DATASETS}
 
 
 def test_without_noise_twins_agree() -> None:
@@ -70,7 +70,8 @@ def test_the_ceiling_needs_the_class_of_every_accuracy() -> None:
     [("cifar10", 0.983, 0.81), ("cifar100", 0.981, 0.55), ("imagenet16-120", 0.986, 0.47)],
 )
 def test_the_ceiling_of_the_space(trained: dict[str, Benchmark], dataset: str, rho: float, rho_top: float) -> None:
-    accuracy, classes = trained[dataset].test_acc_200, TOPOLOGY.twins()
+    benchmark = trained[dataset]
+    accuracy, classes = benchmark.columns["test_acc"], TOPOLOGY.twins(benchmark.arch_index)
     found = noise_ceiling(accuracy, classes)
     assert found.classes == 1211
     assert found.rho.value == pytest.approx(rho, abs=0.001)
@@ -84,6 +85,6 @@ def test_the_ceiling_of_the_space(trained: dict[str, Benchmark], dataset: str, r
 
 
 def test_the_ceiling_among_the_best_is_no_bound(trained: dict[str, Benchmark]) -> None:
-    cifar100 = trained["cifar100"]
-    quality = ranking_quality(cifar100.val_acc_12, cifar100.test_acc_200)
-    assert quality.rho_top.value > noise_ceiling(cifar100.test_acc_200, TOPOLOGY.twins()).rho_top.high
+    columns, classes = trained["cifar100"].columns, TOPOLOGY.twins(trained["cifar100"].arch_index)
+    quality = ranking_quality(columns["short_val_acc"], columns["test_acc"])
+    assert quality.rho_top.value > noise_ceiling(columns["test_acc"], classes).rho_top.high

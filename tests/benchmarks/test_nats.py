@@ -17,6 +17,7 @@ from nas_exp.benchmarks import COLUMNS, DATASETS, nats, table
 from nas_exp.errors import InputError
 from nas_exp.spaces.topology import index_of_str
 from nas_exp.storage import pickles
+from tests.topology import TOPOLOGY as SPACE
 
 TOPOLOGY, SIZE = "NATS-tss-v1_0-3ffb9-simple", "NATS-sss-v1_0-50262-simple"
 META = "meta.pickle.pbz2"
@@ -94,7 +95,7 @@ def single(original: Path, tmp_path: Path) -> Path:
 
 def refusal(path: Path, store: Path) -> str:
     with pytest.raises(InputError) as caught:
-        nats.import_archive(path, store, n_jobs=1)
+        nats.import_archive(path, store, SPACE, n_jobs=1)
     message = str(caught.value)
     assert len(message.splitlines()) == 1
     assert str(path) in message
@@ -104,42 +105,43 @@ def refusal(path: Path, store: Path) -> str:
 def start_import(archive: Path, store: Path) -> "subprocess.Popen[bytes]":
     script = (
         "from pathlib import Path; from nas_exp.benchmarks.nats import import_archive; "
-        f"import_archive(Path({str(archive)!r}), Path({str(store)!r}), n_jobs=1)"
+        "from nas_exp.spaces.topology import TopologySpace; "
+        f"import_archive(Path({str(archive)!r}), Path({str(store)!r}), TopologySpace(C=16, N=5), n_jobs=1)"
     )
     return subprocess.Popen([sys.executable, "-c", script])
 
 
 def tables(path: Path, store: Path) -> dict[str, dict[str, list[Any]]]:
     folder = nats.import_folder(path, store)
-    return {dataset: table.read_arrow(folder / f"{dataset}.parquet").to_pydict() for dataset in DATASETS}
+    return {dataset: table.read_arrow(folder / f"{dataset}.parquet", SPACE).to_pydict() for dataset in DATASETS}
 
 
 def test_known_accuracies_are_imported(original: Path, tmp_path: Path) -> None:
-    report = nats.import_archive(original, tmp_path, n_jobs=2)
+    report = nats.import_archive(original, tmp_path, SPACE, n_jobs=2)
     assert (report.imported, report.already, report.lacking) == (3, 0, 15622)
     index = index_of_str(
         "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
     )
-    cifar10 = nats.load("cifar10", path=original, store=tmp_path)
+    cifar10 = nats.load("cifar10", space=SPACE, path=original, store=tmp_path)
     assert (cifar10.name, cifar10.dataset) == ("nats", "cifar10")
-    assert cifar10.val_acc_12[index] == pytest.approx(63.364, abs=5e-4)
-    assert cifar10.val_acc_200[index] == pytest.approx(81.983, abs=5e-4)
-    assert cifar10.test_acc_200[index] == pytest.approx(81.52, abs=5e-4)
+    assert cifar10.of("short_val_acc", index) == pytest.approx(63.364, abs=5e-4)
+    assert cifar10.of("val_acc", index) == pytest.approx(81.983, abs=5e-4)
+    assert cifar10.of("test_acc", index) == pytest.approx(81.52, abs=5e-4)
     # the one evaluation that nats_bench's simulate_train_eval adds to the training time
-    assert cifar10.val_seconds_12[index] == pytest.approx(2.549, abs=5e-4)
-    cifar100 = nats.load("cifar100", path=original, store=tmp_path)
-    assert cifar100.test_acc_200[index] == pytest.approx(52.913, abs=5e-4)
+    assert cifar10.of("short_val_seconds", index) == pytest.approx(2.549, abs=5e-4)
+    cifar100 = nats.load("cifar100", space=SPACE, path=original, store=tmp_path)
+    assert cifar100.of("test_acc", index) == pytest.approx(52.913, abs=5e-4)
     for column in COLUMNS:
-        assert np.isfinite(getattr(cifar100, column)).sum() == 3
+        assert np.isfinite(cifar100.columns[column]).sum() == 3
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_imported_tables_agree_with_the_published_ones(
     dataset: str, original: Path, test_data: Path, tmp_path: Path
 ) -> None:
-    nats.import_archive(original, tmp_path, n_jobs=1)
+    nats.import_archive(original, tmp_path, SPACE, n_jobs=1)
     ours = tables(original, tmp_path)[dataset]
-    published = table.read_arrow(table.find(test_data / "nb201", dataset)).to_pydict()
+    published = table.read_arrow(table.find(test_data / "nb201", dataset), SPACE).to_pydict()
     assert set(ours) == {*published, "val_seconds_12"}
     assert ours["nats_index"] == list(HELD)
     for column in published:
@@ -153,26 +155,29 @@ def test_imported_tables_agree_with_the_published_ones(
 def test_an_imported_table_is_found_by_the_path_however_it_is_written(
     original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nats.import_archive(original, tmp_path, n_jobs=1)
+    nats.import_archive(original, tmp_path, SPACE, n_jobs=1)
     monkeypatch.chdir(original.parent)
     (tmp_path / "link").symlink_to(original)
     for path in (Path(TOPOLOGY), tmp_path / "link"):
-        assert np.isfinite(nats.load("cifar10", path=path, store=tmp_path).val_acc_12).sum() == 3
+        assert (
+            np.isfinite(nats.load("cifar10", space=SPACE, path=path, store=tmp_path).columns["short_val_acc"]).sum()
+            == 3
+        )
 
 
 def test_a_single_file_gives_the_same_tables_as_a_folder(original: Path, single: Path, tmp_path: Path) -> None:
-    nats.import_archive(original, tmp_path / "store", n_jobs=1)
-    report = nats.import_archive(single, tmp_path / "store", n_jobs=2)
+    nats.import_archive(original, tmp_path / "store", SPACE, n_jobs=1)
+    report = nats.import_archive(single, tmp_path / "store", SPACE, n_jobs=2)
     assert (report.imported, report.already, report.lacking) == (3, 0, 15622)
     assert tables(single, tmp_path / "store") == tables(original, tmp_path / "store")
 
 
 def test_a_single_file_is_opened_again_only_after_it_has_changed(single: Path, tmp_path: Path) -> None:
-    nats.import_archive(single, tmp_path / "store", n_jobs=1)
+    nats.import_archive(single, tmp_path / "store", SPACE, n_jobs=1)
     size, times = single.stat().st_size, (single.stat().st_atime_ns, single.stat().st_mtime_ns)
     single.write_bytes(b"x" * size)
     os.utime(single, ns=times)
-    report = nats.import_archive(single, tmp_path / "store", n_jobs=1)
+    report = nats.import_archive(single, tmp_path / "store", SPACE, n_jobs=1)
     assert (report.imported, report.already, report.lacking) == (0, 3, 15622)
     os.utime(single, ns=(times[0], times[1] + 1))
     assert "not a readable pickle" in refusal(single, tmp_path / "store")
@@ -181,16 +186,16 @@ def test_a_single_file_is_opened_again_only_after_it_has_changed(single: Path, t
 def test_importing_again_reads_only_what_is_new_or_changed(archive: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     late = file_of(archive, 11).rename(tmp_path / "late")
-    report = nats.import_archive(archive, store, n_jobs=1)
+    report = nats.import_archive(archive, store, SPACE, n_jobs=1)
     assert (report.imported, report.already, report.lacking) == (2, 0, 15623)
     late.rename(file_of(archive, 11))
-    report = nats.import_archive(archive, store, n_jobs=1)
+    report = nats.import_archive(archive, store, SPACE, n_jobs=1)
     assert (report.imported, report.already, report.lacking) == (1, 2, 15622)
     results = read(file_of(archive, 284))
     results["200"]["all_results"]["cifar100", 777]["eval_acc1es"]["x-valid@199"] = 0.0
     write(file_of(archive, 284), results)
     before = tables(archive, store)["cifar100"]["val_acc_200"]
-    report = nats.import_archive(archive, store, n_jobs=1)
+    report = nats.import_archive(archive, store, SPACE, n_jobs=1)
     assert (report.imported, report.already, report.lacking) == (1, 2, 15622)
     after = tables(archive, store)["cifar100"]["val_acc_200"]
     assert after[:2] == before[:2]
@@ -199,7 +204,7 @@ def test_importing_again_reads_only_what_is_new_or_changed(archive: Path, tmp_pa
 
 def test_processes_and_their_number_do_not_change_the_tables(many: Path, tmp_path: Path) -> None:
     for n_jobs in (1, 2):
-        report = nats.import_archive(many, tmp_path / f"store{n_jobs}", n_jobs=n_jobs)
+        report = nats.import_archive(many, tmp_path / f"store{n_jobs}", SPACE, n_jobs=n_jobs)
         assert (report.imported, report.lacking) == (320, 15305)
     assert tables(many, tmp_path / "store1") == tables(many, tmp_path / "store2")
 
@@ -213,11 +218,11 @@ def test_a_killed_import_goes_on_where_it_was(many: Path, tmp_path: Path) -> Non
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
     with pytest.raises(InputError, match="has not been imported"):
-        nats.load("cifar10", path=many, store=store)
-    report = nats.import_archive(many, store, n_jobs=1)
+        nats.load("cifar10", space=SPACE, path=many, store=store)
+    report = nats.import_archive(many, store, SPACE, n_jobs=1)
     assert 0 < report.already < 320
     assert report.imported + report.already == 320
-    nats.import_archive(many, tmp_path / "fresh", n_jobs=1)
+    nats.import_archive(many, tmp_path / "fresh", SPACE, n_jobs=1)
     assert tables(many, store) == tables(many, tmp_path / "fresh")
 
 
@@ -230,10 +235,10 @@ def test_two_imports_at_once_do_no_harm(many: Path, tmp_path: Path) -> None:
 
 def test_what_has_not_been_imported_is_refused_with_the_command_that_imports_it(original: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        nats.load("cifar10", path=original, store=tmp_path)
+        nats.load("cifar10", space=SPACE, path=original, store=tmp_path)
     assert f"python run.py task=import benchmark=nats benchmark.path={original}" in str(caught.value)
     with pytest.raises(InputError, match=r"^benchmark\.path: "):
-        nats.load("cifar10", path=None, store=tmp_path)
+        nats.load("cifar10", space=SPACE, path=None, store=tmp_path)
 
 
 def test_a_size_space_archive_is_refused_as_such(test_data: Path, tmp_path: Path) -> None:
@@ -300,7 +305,7 @@ def test_a_spoilt_file_is_refused_by_name_and_nothing_is_half_written(
 def test_a_spoilt_file_stops_an_import_in_many_processes_too(many: Path, tmp_path: Path) -> None:
     file_of(many, 200).write_bytes(b"")
     with pytest.raises(InputError, match=f"^{file_of(many, 200)}: not a readable pickle"):
-        nats.import_archive(many, tmp_path / "store", n_jobs=2)
+        nats.import_archive(many, tmp_path / "store", SPACE, n_jobs=2)
 
 
 def test_an_index_outside_the_space_is_refused(archive: Path, tmp_path: Path) -> None:
@@ -334,5 +339,5 @@ def test_costs_on_which_seeds_disagree_do_not_stop_an_import(archive: Path, tmp_
     edit_results(lambda results: results["12"]["all_results"]["cifar10-valid", 777].update(flop=1.0))(
         file_of(archive, 11)
     )
-    nats.import_archive(archive, tmp_path / "store", n_jobs=1)
+    nats.import_archive(archive, tmp_path / "store", SPACE, n_jobs=1)
     assert tables(archive, tmp_path / "store")["cifar10"]["flops_m"][1] == pytest.approx(113.95137)

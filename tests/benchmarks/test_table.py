@@ -12,6 +12,7 @@ from pyarrow import parquet
 from nas_exp.benchmarks import DATASETS, Benchmark, table
 from nas_exp.errors import InputError
 from nas_exp.spaces.topology import str_of_index
+from tests.topology import TOPOLOGY
 
 HEADER = "arch_str,val_acc_200"
 
@@ -27,7 +28,7 @@ def write_csv(file: Path, *lines: str) -> Path:
 
 
 def load(path: Path | None, dataset: str = "cifar10") -> Benchmark:
-    return table.load(dataset, path=path, store=Path())
+    return table.load(dataset, space=TOPOLOGY, path=path, store=Path())
 
 
 def refusal(path: Path | None, dataset: str = "cifar10") -> str:
@@ -42,30 +43,25 @@ def test_rows_are_found_by_arch_str_whatever_their_order(tmp_path: Path) -> None
     file = write_csv(tmp_path / "cifar10.csv", HEADER, row(15624, 91.5), row(0, 10), row(77, 50.25))
     benchmark = load(file)
     assert (benchmark.name, benchmark.dataset) == ("table", "cifar10")
-    assert benchmark.val_acc_200[[0, 77, 15624]].tolist() == [10, 50.25, 91.5]
+    assert benchmark.arch_index.tolist() == [0, 77, 15624]
+    assert benchmark.columns["val_acc"].tolist() == [10, 50.25, 91.5]
 
 
 def test_what_the_table_lacks_is_nan(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "cifar10.csv", HEADER + ",test_acc_200", row(0, 10, 9), row(1, 20, ""))
     benchmark = load(file)
-    assert np.isnan(benchmark.val_acc_200[2:]).all()
-    assert np.isnan(benchmark.test_acc_200[1])
-    assert np.isnan(benchmark.val_acc_12).all()
-    assert np.isnan(benchmark.val_seconds_12).all()
+    assert np.isnan(benchmark.of("val_acc", range(2, 15625))).all()
+    assert benchmark.of("test_acc", [0, 1, 2]).tolist() == pytest.approx([9, np.nan, np.nan], nan_ok=True)
+    assert not benchmark.knows("short_val_acc")
+    assert not benchmark.knows("short_val_seconds")
 
 
 def test_all_columns_are_read_and_others_ignored(tmp_path: Path) -> None:
     columns = "val_acc_12,note,val_acc_200,test_acc_200,train_seconds_12,val_seconds_12,arch_str"
     file = write_csv(tmp_path / "cifar10.csv", columns, f"1,good,2,3,4,5,{str_of_index(9)}")
     benchmark = load(file)
-    values = [
-        benchmark.val_acc_12,
-        benchmark.val_acc_200,
-        benchmark.test_acc_200,
-        benchmark.train_seconds_12,
-        benchmark.val_seconds_12,
-    ]
-    assert [array[9] for array in values] == [1, 2, 3, 4, 5]
+    meanings = ("short_val_acc", "val_acc", "test_acc", "short_seconds", "short_val_seconds")
+    assert [benchmark.of(column, 9) for column in meanings] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.csv.gz", "x.CSV.GZ"])
@@ -73,7 +69,7 @@ def test_csv_may_be_gzipped(name: str, tmp_path: Path) -> None:
     file = tmp_path / name
     text = f"{HEADER}\n{row(3, 12.5)}\n".encode()
     file.write_bytes(gzip.compress(text) if name.lower().endswith("gz") else text)
-    assert load(file).val_acc_200[3] == 12.5
+    assert load(file).of("val_acc", 3) == 12.5
 
 
 def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
@@ -82,8 +78,8 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
         tmp_path / "x_cifar10.parquet",
     )
     benchmark = load(tmp_path)
-    assert benchmark.val_acc_200[3] == 12.5
-    assert np.isnan(benchmark.val_acc_200[4])
+    assert benchmark.of("val_acc", 3) == 12.5
+    assert np.isnan(benchmark.of("val_acc", 4))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +96,7 @@ def test_a_folder_is_searched_for_the_dataset_by_name(name: str, dataset: str, t
     write_csv(tmp_path / name, HEADER, row(0, 10))
     (tmp_path / f"{dataset}.txt").touch()
     (tmp_path / f".{dataset}.csv").touch()
-    assert load(tmp_path, dataset).val_acc_200[0] == 10
+    assert load(tmp_path, dataset).of("val_acc", 0) == 10
     for other in {*DATASETS} - {dataset}:
         assert str(tmp_path) in refusal(tmp_path, other)
 
@@ -182,21 +178,22 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_every_architecture_is_known_by_the_index_of_the_space() -> None:
     arch_strs = [str_of_index(index) for index in range(15625)]
-    assert table.arch_indices(arch_strs, "here").tolist() == list(range(15625))
+    assert table.arch_indices(arch_strs, TOPOLOGY, "here").tolist() == list(range(15625))
 
 
 @pytest.mark.parametrize(("dataset", "best"), [("cifar10", 91.52), ("cifar100", 73.51), ("imagenet16-120", 47.31)])
 def test_the_best_test_accuracies_are_the_published_ones(dataset: str, best: float, test_data: Path) -> None:
     benchmark = load(test_data / "nb201", dataset)
-    assert benchmark.test_acc_200.max() == pytest.approx(best, abs=0.005)
-    assert np.isfinite(benchmark.val_acc_12).all()
+    assert benchmark.columns["test_acc"].max() == pytest.approx(best, abs=0.005)
+    assert np.isfinite(benchmark.columns["short_val_acc"]).all()
 
 
 def test_loading_imports_neither_pandas_nor_torch_nor_scipy(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "cifar10.csv.gz", HEADER, row(0, 10))
     script = (
         "import sys; from pathlib import Path; from nas_exp.benchmarks import table\n"
-        f"table.load('cifar10', path=Path({str(file)!r}), store=Path())\n"
+        "from nas_exp.spaces.topology import TopologySpace\n"
+        f"table.load('cifar10', space=TopologySpace(C=16, N=5), path=Path({str(file)!r}), store=Path())\n"
         "print({'torch', 'pandas', 'scipy'} & {*sys.modules})"
     )
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -7,45 +7,46 @@ import numpy as np
 import pytest
 
 from nas_exp.algos import Trajectory, rs
-from nas_exp.benchmarks import Benchmark
 from nas_exp.config.types import Algo
 from nas_exp.errors import InputError
 from nas_exp.notebook import configure
-from nas_exp.scoring.scorer import Scorer
-from nas_exp.scoring.table import Scores
-from nas_exp.search.budget import Meter
+from nas_exp.scoring.scorer import TableScorer
+from nas_exp.search.budget import Budget
 from nas_exp.search.run import Run, run_search
-from nas_exp.spaces.topology import SIZE, TopologySpace
+from nas_exp.spaces.topology import SIZE
 from tests.config.test_conf import files
+from tests.topology import TOPOLOGY, made_up, table_scorer
 
 RNG = np.random.default_rng(0)
-KNOWN = np.ones(SIZE, dtype=bool)
-BENCHMARK = Benchmark("made up", "cifar10", *(RNG.uniform(10, 90, SIZE) for _ in range(5)))
+BENCHMARK = made_up(RNG)
 
 
-def scorer() -> Scorer:
+def scorer() -> TableScorer:
     """Scores and times as by chance; some scores are not finite, some have taken no known time."""
     score, seconds = RNG.normal(size=SIZE), RNG.exponential(size=SIZE)
     unknown = RNG.choice(SIZE, 1000, replace=False)
     score[unknown], seconds[unknown] = math.nan, math.nan
-    return Scorer(Scores(KNOWN, score, seconds))
+    return table_scorer(score, seconds)
 
 
 SCORERS = {name: scorer() for name in ("score", "final", "proxy")}
 
 
 def arguments(algo: Algo) -> dict[str, Any]:
-    return algo.arguments if algo.cost is None else {**algo.arguments, "cost": BENCHMARK.val_acc_200}
+    if algo.cost is None:
+        return algo.arguments
+    return {**algo.arguments, "cost": lambda archs: BENCHMARK.of("val_acc", archs)}
 
 
 def run(algo: str, seconds: float | None, *overrides: str) -> Run:
     configured = configure(f"algo={algo}", "algo.N=60", *overrides).algo
     return run_search(
         configured.function,
+        TOPOLOGY,
         SCORERS["score"],
         BENCHMARK,
-        np.random.SeedSequence(3),
-        arguments(configured),
+        seed=np.random.SeedSequence(3),
+        arguments=arguments(configured),
         others={name: SCORERS[name] for name in configured.metrics},
         seconds=seconds,
     )
@@ -83,12 +84,12 @@ def test_a_budget_that_is_enough_changes_nothing(algo: str) -> None:
 @pytest.mark.parametrize("algo", files("algo"))
 def test_an_algorithms_trajectory_is_what_it_has_asked_for(algo: str) -> None:
     configured = configure(f"algo={algo}", "algo.N=60").algo
-    meter = Meter({name: SCORERS[name] for name in ("score", *configured.metrics)}, math.inf)
-    others = {name: meter.score(name) for name in configured.metrics}
+    budget = Budget({name: SCORERS[name] for name in ("score", *configured.metrics)}, math.inf)
+    others = {name: budget.score(name) for name in configured.metrics}
     found = configured.function(
-        meter.score("score"), TopologySpace(), np.random.default_rng(1), **others, **arguments(configured)
+        budget.score("score"), TOPOLOGY, np.random.default_rng(1), **others, **arguments(configured)
     )
-    assert_equal_steps(meter.trajectory(), found, len(found.arch_index))
+    assert_equal_steps(budget.trajectory(), found, len(found.arch_index))
 
 
 def test_without_n_the_seconds_alone_end_a_search() -> None:
@@ -103,6 +104,9 @@ def test_a_budget_for_no_score_at_all_is_refused() -> None:
 
 
 def test_scores_that_took_nobody_knows_how_long_fit_into_no_budget() -> None:
-    timeless = Scorer(Scores(KNOWN, np.ones(SIZE), np.full(SIZE, np.nan)))
+    timeless = table_scorer(np.ones(SIZE), np.full(SIZE, np.nan))
     with pytest.raises(InputError, match=r"^algo\.seconds=9: nothing says what the score of architecture \d+ took; "):
-        run_search(rs.search, timeless, BENCHMARK, np.random.SeedSequence(0), {"N": 5}, seconds=9)
+        run_search(
+            rs.search, TOPOLOGY, timeless, BENCHMARK,
+            seed=np.random.SeedSequence(0), arguments={"N": 5}, seconds=9,
+        )  # fmt: skip

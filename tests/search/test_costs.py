@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from nas_exp.benchmarks import table
+from nas_exp.benchmarks import Benchmark, from_rows, table
+from nas_exp.errors import InputError
 from nas_exp.networks.modules import Network
 from nas_exp.notebook import configure
 from nas_exp.search import costs
-from nas_exp.spaces.topology import index_of_str, spec_of_index
+from nas_exp.spaces.topology import TopologySpace, index_of_str, spec_of_index
 from tests.conftest import ROOT
+from tests.topology import TOPOLOGY
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "imagenet16-120"])
 def test_params_and_flops_are_the_official_ones(test_data: Path, dataset: str) -> None:
-    rows = table.read_arrow(table.find(test_data / "nb201", dataset)).to_pydict()
+    rows = table.read_arrow(table.find(test_data / "nb201", dataset), TOPOLOGY).to_pydict()
     archs = [index_of_str(arch_str) for arch_str in rows["arch_str"]]
     assert len(archs) == 15625
-    for cost, column in ((costs.params, "params_m"), (costs.flops, "flops_m")):
+    images = configure(f"dataset={dataset}").images
+    for found, column in ((TOPOLOGY.params, "params_m"), (TOPOLOGY.flops, "flops_m")):
         # both have at most six decimals, as they are whole numbers over a million
-        assert (
-            np.rint(cost(configure(f"dataset={dataset}"))[archs] * 1e6).tolist()
-            == np.rint(np.array(rows[column]) * 1e6).astype(np.int64).tolist()
-        )
+        assert found(np.array(archs), images).tolist() == np.rint(np.array(rows[column]) * 1e6).tolist()
 
 
 @pytest.mark.parametrize("arch", [0, 15624, 9000, 12345])
@@ -32,8 +32,26 @@ def test_params_and_flops_are_the_official_ones(test_data: Path, dataset: str) -
 def test_params_are_those_that_the_network_has(arch: int, size: tuple[int, int]) -> None:
     C, N = size
     network = Network(spec_of_index(arch), C=C, N=N, num_classes=120)
-    config = configure("dataset=imagenet16-120", f"network.C={C}", f"network.N={N}")
-    assert costs.params(config)[arch] * 1e6 == pytest.approx(sum(weight.numel() for weight in network.parameters()))
+    images = configure("dataset=imagenet16-120").images
+    cost = costs.costs_of("params", TopologySpace(C=C, N=N), images, no_benchmark)
+    weights = sum(weight.numel() for weight in network.parameters())
+    assert (cost([7, arch])[1] * 1e6, cost([arch])[0] * 1e6) == pytest.approx((weights, weights))
+
+
+def no_benchmark() -> Benchmark:
+    raise AssertionError("only latencies come from a benchmark")
+
+
+def test_latencies_are_the_benchmarks() -> None:
+    images = configure().images
+    latency = {"latency": np.array([0.5, 0.25])}
+    benchmark = from_rows("made up", "cifar10", TOPOLOGY, np.array([9, 4]), latency)
+    cost = costs.costs_of("latency", TOPOLOGY, images, lambda: benchmark)
+    assert cost([4, 9, 5]).tolist() == pytest.approx([0.25, 0.5, np.nan], nan_ok=True)
+    assert costs.highest(cost, TOPOLOGY, np.array([4])) == 0.5
+    without = from_rows("made up", "cifar10", TOPOLOGY, np.array([9]), {})
+    with pytest.raises(InputError, match=r"^algo\.cost=latency: benchmark=made up has no latencies"):
+        costs.costs_of("latency", TOPOLOGY, images, lambda: without)
 
 
 def test_every_cost_that_can_be_chosen_is_told_by_its_yaml() -> None:

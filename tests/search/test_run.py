@@ -9,56 +9,58 @@ import pyarrow.parquet as pq
 import pytest
 
 from nas_exp.algos import Trajectory, rea
-from nas_exp.benchmarks import Benchmark
 from nas_exp.errors import InputError
-from nas_exp.scoring.scorer import Scorer
+from nas_exp.scoring.scorer import Scorer, TableScorer
 from nas_exp.scoring.table import Scores
 from nas_exp.search.results import summarise, write_runs
 from nas_exp.search.run import Run, run_search
-from nas_exp.spaces.topology import SIZE, TopologySpace
+from nas_exp.spaces.topology import SIZE
 from tests.conftest import RunProgram
+from tests.topology import TOPOLOGY, made_up, table_scorer
 
 RNG = np.random.default_rng(0)
-SCORES = Scores(np.ones(SIZE, dtype=bool), RNG.normal(size=SIZE), RNG.random(SIZE))
-BENCHMARK = Benchmark("made up", "cifar10", *(RNG.uniform(10, 90, SIZE) for _ in range(5)))
+SCORE, SECONDS = RNG.normal(size=SIZE), RNG.random(SIZE)
+BENCHMARK = made_up(RNG)
 
 
-def fixed(*archs: int) -> object:
-    """An algorithm that scores given architectures."""
-    return lambda score, space, rng: Trajectory(np.array(archs), np.array(score(archs)))
+def scored(scorer: Scorer, *archs: int) -> Run:
+    """A run of an algorithm that scores given architectures."""
+    return run_search(
+        lambda score, space, rng: Trajectory(np.array(archs), np.array(score(archs))),
+        TOPOLOGY, scorer, BENCHMARK, seed=np.random.SeedSequence(0), arguments={},
+    )  # fmt: skip
 
 
 def test_accuracies_are_those_of_the_incumbent_after_200_epochs() -> None:
-    scores = Scores(SCORES.known, np.arange(SIZE, dtype=float), SCORES.seconds)
-    run = run_search(fixed(5, 3, 9), Scorer(scores), BENCHMARK, np.random.SeedSequence(0), {})  # type: ignore[arg-type]
+    run = scored(table_scorer(np.arange(SIZE, dtype=float), SECONDS), 5, 3, 9)
     assert run.best_arch_index.tolist() == [5, 5, 9]
-    np.testing.assert_array_equal(run.val_acc, BENCHMARK.val_acc_200[[5, 5, 9]])
-    np.testing.assert_array_equal(run.test_acc, BENCHMARK.test_acc_200[[5, 5, 9]])
+    np.testing.assert_array_equal(run.val_acc, BENCHMARK.columns["val_acc"][[5, 5, 9]])
+    np.testing.assert_array_equal(run.test_acc, BENCHMARK.columns["test_acc"][[5, 5, 9]])
     assert run.best_score == 9
 
 
 def test_a_score_that_is_not_there_and_cannot_be_computed_is_told() -> None:
-    scorer = Scorer(Scores(np.arange(SIZE) % 4 == 1, SCORES.score, SCORES.seconds))
-    assert list(scorer([5, 9])) == SCORES.score[[5, 9]].tolist()
+    known = np.arange(1, SIZE, 4)
+    scorer = TableScorer(Scores(known, SCORE[known], SECONDS[known]), SIZE)
+    assert list(scorer([5, 9])) == SCORE[[5, 9]].tolist()
     with pytest.raises(InputError, match="there are 3,906 scores of 15,625 architectures, and the metric needs images"):
         scorer([5, 6])
 
 
 def test_cost_is_the_sum_of_what_the_scores_took_and_the_own_time() -> None:
-    run = run_search(fixed(5, 3, 5), Scorer(SCORES), BENCHMARK, np.random.SeedSequence(0), {})  # type: ignore[arg-type]
-    np.testing.assert_allclose(run.seconds, np.cumsum(SCORES.seconds[[5, 3, 5]]))
+    run = scored(table_scorer(SCORE, SECONDS), 5, 3, 5)
+    np.testing.assert_allclose(run.seconds, np.cumsum(SECONDS[[5, 3, 5]]))
     assert run.own_seconds > 0
     assert run.cost == run.seconds[-1] + run.own_seconds
 
 
 def test_a_run_without_a_finite_score_has_no_incumbent(tmp_path: Path) -> None:
-    scores = Scores(SCORES.known, np.full(SIZE, np.inf), SCORES.seconds)
-    run = run_search(fixed(5, 3), Scorer(scores), BENCHMARK, np.random.SeedSequence(0), {})  # type: ignore[arg-type]
+    run = scored(table_scorer(np.full(SIZE, np.inf), SECONDS), 5, 3)
     assert run.best_arch_index.tolist() == [-1, -1]
     assert np.isnan(run.val_acc).all()
-    assert summarise([run])["best_arch_str"] is None
-    assert summarise([run])["val_acc_mean"] is None
-    write_runs(tmp_path / "runs.csv", [run])
+    assert summarise([run], TOPOLOGY)["best_arch_str"] is None
+    assert summarise([run], TOPOLOGY)["val_acc_mean"] is None
+    write_runs(tmp_path / "runs.csv", [run], TOPOLOGY)
     (row,) = csv.DictReader((tmp_path / "runs.csv").read_text().splitlines())
     assert [row[key] for key in ("arch_index", "arch_str", "score", "val_acc", "test_acc", "scored")] == [""] * 5 + [
         "2"
@@ -71,7 +73,7 @@ def a_run(val_acc: float, score: float, arch: int) -> Run:
 
 
 def test_the_summary_holds_mean_sample_deviation_and_the_best_scored() -> None:
-    summary = summarise([a_run(90, 1.0, 7), a_run(92, 3.0, 8), a_run(94, 2.0, 9)])
+    summary = summarise([a_run(90, 1.0, 7), a_run(92, 3.0, 8), a_run(94, 2.0, 9)], TOPOLOGY)
     assert summary["val_acc_mean"] == pytest.approx(92)
     assert summary["val_acc_std"] == pytest.approx(2)
     assert summary["test_acc_mean"] is None
@@ -81,8 +83,8 @@ def test_the_summary_holds_mean_sample_deviation_and_the_best_scored() -> None:
 
 
 def test_one_run_has_no_deviation_and_a_gap_no_mean() -> None:
-    assert summarise([a_run(90, 1.0, 7)])["val_acc_std"] is None
-    assert summarise([a_run(90, 1.0, 7), a_run(np.nan, 1.0, 8)])["val_acc_mean"] is None
+    assert summarise([a_run(90, 1.0, 7)], TOPOLOGY)["val_acc_std"] is None
+    assert summarise([a_run(90, 1.0, 7), a_run(np.nan, 1.0, 8)], TOPOLOGY)["val_acc_mean"] is None
 
 
 def test_run_r_draws_from_the_r_th_child_of_the_seed(program: RunProgram, tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_run_r_draws_from_the_r_th_child_of_the_seed(program: RunProgram, tmp_pa
     for number, child in enumerate(np.random.SeedSequence(5).spawn(3)):
         expected = rea.search(
             lambda archs: [scores[arch] for arch in archs],
-            TopologySpace(),
+            TOPOLOGY,
             np.random.default_rng(child),
             N=20,
             P=20,
