@@ -34,11 +34,10 @@ from omegaconf import OmegaConf  # noqa: E402
 from nas_exp.config.check import Metric  # noqa: E402
 from nas_exp.datasets.images import MiniBatch  # noqa: E402
 from nas_exp.metrics import Batch  # noqa: E402
+from nas_exp.networks.cell_graph import NOR_CONV_3X3, effective_cell, first_equal  # noqa: E402
 from nas_exp.networks.modules import Network, initialise  # noqa: E402
 from nas_exp.scoring.compute import Work, compute, compute_together  # noqa: E402
-from nas_exp.networks.cell_graph import effective_cell, first_equal  # noqa: E402
-from nas_exp.networks.cell_graph import NOR_CONV_3X3
-from nas_exp.spaces.topology import SIZE, index_of_spec, spec_of_index  # noqa: E402
+from nas_exp.spaces.topology import SIZE, index_of_spec, spec_of_index
 from perf import reference  # noqa: E402
 
 SIZES = {"C": 16, "N": 5, "num_classes": 10}

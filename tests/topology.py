@@ -1,18 +1,18 @@
 """The topology space as tests use it, and made-up accuracies of it."""
 
-import itertools
-
 import numpy as np
 import numpy.typing as npt
 
 from nas_exp.arrays import FloatArray
 from nas_exp.benchmarks import COLUMNS, Benchmark, from_rows
+from nas_exp.networks.cell_graph import all_specs
 from nas_exp.scoring.scorer import TableScorer
 from nas_exp.scoring.table import Scores
-from nas_exp.spaces.topology import EDGES, OPERATIONS, SIZE, TopologySpace
+from nas_exp.spaces.topology import TopologySpace
 
 TOPOLOGY = TopologySpace(C=16, N=5)
-SPECS: npt.NDArray[np.int64] = np.array(list(itertools.product(range(len(OPERATIONS)), repeat=len(EDGES))))
+SIZE = len(TOPOLOGY)
+SPECS: npt.NDArray[np.int64] = np.array(list(all_specs()))
 """The options of every architecture: shape (SIZE, 6)."""
 
 

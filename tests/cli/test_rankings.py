@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nas_exp.scoring.plan import plan
 from scipy import stats
 
 from nas_exp.analysis.ranking import kendall_interval, ndcg_interval, ranking_quality, spearman_interval
@@ -15,11 +16,10 @@ from nas_exp.benchmarks import table
 from nas_exp.notebook import configure
 from nas_exp.report.proxies import rank_metrics
 from nas_exp.report.reading import read_sweep
-from nas_exp.scoring.plan import plan
 from nas_exp.scoring.table import SHIPPED
-from nas_exp.spaces.topology import SIZE
 from tests.conftest import RunProgram
 from tests.job_files import BASIC, only, rows
+from tests.topology import SIZE
 
 OTHER = "seed=7"
 """Not the seed of the scores that ship, so that there are none but those made up here."""

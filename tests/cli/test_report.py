@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nas_exp.scoring.plan import plan
 
 from nas_exp.report.reading import read_sweep
 from nas_exp.report.similarity import similarities
 from nas_exp.scoring.compute import evaluate
-from nas_exp.scoring.plan import plan
 from tests.conftest import RunProgram
 from tests.job_files import BASIC, only, rows
 

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from nas_exp.scoring.table import _write_part
-from nas_exp.spaces.topology import SIZE
 from nas_exp.storage.parquet import read_columns
 from tests.conftest import RunProgram, StartProgram
 from tests.job_files import SMALL, only, scores_of
+from tests.topology import SIZE
 
 
 def test_scores_do_not_depend_on_processes_order_or_parts(program: RunProgram, tmp_path: Path) -> None:

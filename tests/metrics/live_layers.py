@@ -2,9 +2,9 @@
 
 from torch import nn
 
+from nas_exp.networks.cell_graph import live_edges
 from nas_exp.networks.cells import CellNetwork, cell_network_of
 from nas_exp.networks.modules import Cell, Network
-from nas_exp.networks.cell_graph import live_edges
 
 
 def live_modules(network: Network) -> list[nn.Module]:

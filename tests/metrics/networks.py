@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nas_exp.metrics import Batch
-from nas_exp.networks.modules import Network, initialise
 from nas_exp.networks.cell_graph import EDGES, OPERATIONS
+from nas_exp.networks.modules import Network, initialise
 
 SPECS = st.tuples(*[st.integers(0, len(OPERATIONS) - 1)] * len(EDGES))
 SEEDS = st.integers(0, 2**32 - 1)

@@ -11,9 +11,9 @@ from torch import Tensor
 from nas_exp.metrics.az_expressivity import az_expressivity
 from nas_exp.metrics.az_progressivity import az_progressivity
 from nas_exp.metrics.az_trainability import _signs, az_trainability
+from nas_exp.networks.cell_graph import Spec
 from nas_exp.networks.cells import cell_network_of
 from nas_exp.networks.modules import Network
-from nas_exp.networks.cell_graph import Spec
 from tests.metrics.networks import SEEDS, SPECS, cell_network, random_batch
 
 

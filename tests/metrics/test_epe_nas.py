@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from nas_exp.metrics import Batch
 from nas_exp.metrics.backward import Forward
 from nas_exp.metrics.epe_nas import epe_nas, score_of_classes
-from nas_exp.networks.cells import cell_network_of
 from nas_exp.networks.cell_graph import Spec
+from nas_exp.networks.cells import cell_network_of
 from tests.metrics.backward_reference import image_gradients
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from nas_exp.metrics import Batch
 from nas_exp.metrics.fisher import fisher
-from nas_exp.networks.cells import cell_network_of
 from nas_exp.networks.cell_graph import Spec
+from nas_exp.networks.cells import cell_network_of
 from tests.metrics.backward_reference import cross_entropy, layers
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from nas_exp.metrics import Batch
 from nas_exp.metrics.log_synflow import log_synflow
 from nas_exp.metrics.synflow_bn import synflow_bn
-from nas_exp.networks.cells import cell_network_of
 from nas_exp.networks.cell_graph import Spec
+from nas_exp.networks.cells import cell_network_of
 from tests.metrics.backward_reference import layers
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch, other_network
 

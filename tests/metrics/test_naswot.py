@@ -5,8 +5,8 @@ from torch import nn
 
 from nas_exp.metrics.naswot import naswot
 from nas_exp.metrics.relu import relu
-from nas_exp.networks.interface import reached_relus
 from nas_exp.networks.cell_graph import Spec
+from nas_exp.networks.interface import reached_relus
 from tests.metrics.hamming_reference import all_relus, log_det_kernel
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 

@@ -15,9 +15,9 @@ from nas_exp.metrics.backward import image_gradients, loss_gradients
 from nas_exp.metrics.hamming_kernel import similarity
 from nas_exp.metrics.passes import Pass, computed_from, run_passes
 from nas_exp.metrics.snip import snip
+from nas_exp.networks.cell_graph import Spec
 from nas_exp.networks.cells import cell_network_of
 from nas_exp.scoring.compute import Work, compute, compute_together
-from nas_exp.networks.cell_graph import Spec
 from tests.metrics.networks import SEEDS, SPECS, cell_network, random_batch
 
 PASSES: dict[Pass, dict[str, bool]] = {loss_gradients: {"saliences": True}, image_gradients: {}, similarity: {}}

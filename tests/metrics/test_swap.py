@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from nas_exp.metrics import Batch
 from nas_exp.metrics.swap import count_different, swap
-from nas_exp.networks.cells import cell_network_of
 from nas_exp.networks.cell_graph import Spec
+from nas_exp.networks.cells import cell_network_of
 from tests.metrics.networks import SEEDS, SPECS, cell_network, other_network, random_batch
 
 

@@ -5,8 +5,7 @@ from nas_exp.arrays import FloatArray
 from nas_exp.benchmarks import Benchmark, from_rows
 from nas_exp.errors import InputError
 from nas_exp.metrics.val_acc import val_acc
-from nas_exp.spaces.topology import SIZE
-from tests.topology import TOPOLOGY
+from tests.topology import SIZE, TOPOLOGY
 
 
 def made_up(**columns: FloatArray) -> Benchmark:

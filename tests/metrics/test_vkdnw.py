@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas_exp.metrics.vkdnw import _directions, entropy_of_deciles, vkdnw, weighted_jacobian
-from nas_exp.networks.modules import Network
 from nas_exp.networks.cell_graph import Spec
+from nas_exp.networks.modules import Network
 from tests.metrics.live_layers import live_cells, live_modules
 from tests.metrics.networks import SEEDS, SPECS, cell_network, random_batch
 

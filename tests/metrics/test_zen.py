@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 from nas_exp.metrics.zen import _noise, zen
-from nas_exp.networks.modules import Network
 from nas_exp.networks.cell_graph import Spec
+from nas_exp.networks.modules import Network
 from tests.metrics.live_layers import live_cells, live_modules
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch
 

@@ -31,17 +31,17 @@ from nas_exp.metrics.synflow_bn import synflow_bn
 from nas_exp.metrics.vkdnw import vkdnw
 from nas_exp.metrics.zen import zen
 from nas_exp.metrics.zico import zico
+from nas_exp.networks.cell_graph import EDGES, OPERATIONS, Spec, effective_cell, first_equal, live_edges
 from nas_exp.networks.cells import (
     CellNetwork,
     cell_network_of,
     draw_weights,
 )
 from nas_exp.networks.modules import Network, initialise
-from nas_exp.networks.cell_graph import effective_cell, first_equal, live_edges
-from nas_exp.networks.cell_graph import EDGES, OPERATIONS, Spec
-from nas_exp.spaces.topology import SIZE, TopologySpace, index_of_spec, spec_of_index
+from nas_exp.spaces.topology import spec_of_index
 from perf import reference
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch, random_batch
+from tests.topology import SIZE
 
 METRICS: dict[str, Callable[..., float]] = {
     "relu": relu,
@@ -204,7 +204,7 @@ def test_the_shared_weights_cannot_be_replaced() -> None:
 def test_scoring_on_cells_leaves_shared_weights_alone() -> None:
     drawn = draw_weights(3, C=4, N=1, num_classes=10, dtype=torch.float64, device="cpu")
     before = {position: weight.clone() for position, weight in drawn.items()}
-    network = CellNetwork(TopologySpace().specs[index_of_spec((3, 2, 4, 1, 3, 2))].tolist(), drawn, N=1)
+    network = CellNetwork((3, 2, 4, 1, 3, 2), drawn, N=1)
     for name, metric in {**METRICS, **CELLS_ALONE}.items():
         metric(network, batch_for(name, 0))
     assert all(torch.equal(weight, before[position]) for position, weight in drawn.items())

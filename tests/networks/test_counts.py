@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from nas_exp.metrics.flops import flops
 from nas_exp.metrics.num_layers import num_layers
 from nas_exp.metrics.params import params
+from nas_exp.networks.cell_graph import Spec
 from nas_exp.networks.counts import Counts
 from nas_exp.networks.modules import Network
-from nas_exp.networks.cell_graph import Spec
 from tests.metrics.networks import SPECS, ones_batch
 
 SIZES = st.fixed_dictionaries({"C": st.integers(1, 6), "N": st.integers(1, 3), "num_classes": st.integers(2, 12)})

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nas_exp.errors import InputError
-from nas_exp.networks.modules import Cell, Network, initialise
 from nas_exp.networks.cell_graph import EDGES, NONE, NOR_CONV_3X3, OPERATIONS, Spec
+from nas_exp.networks.modules import Cell, Network, initialise
 from nas_exp.spaces.topology import str_of_spec
 
 SPECS = st.tuples(*[st.integers(0, len(OPERATIONS) - 1)] * len(EDGES))

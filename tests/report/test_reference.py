@@ -13,7 +13,7 @@ from nas_exp.report.paper.numbers import PAPER
 from nas_exp.report.reference import Reference
 from nas_exp.report.search_tables import search_tables
 from nas_exp.report.sweep import FinishedJob, FinishedSweep
-from nas_exp.tasks import Summary
+from nas_exp.storage.summary import Summary
 
 SUMMARY: Summary = {
     "seconds_mean": 80.0, "val_acc_mean": 90.0, "val_acc_std": 0.5, "test_acc_mean": 89.0, "test_acc_std": 0.4

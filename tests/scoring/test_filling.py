@@ -10,7 +10,7 @@ from nas_exp.scoring import filling
 from nas_exp.scoring.compute import Wanted
 from nas_exp.scoring.filling import Filling
 from nas_exp.scoring.table import Row, ScoreTable
-from nas_exp.spaces.topology import SIZE
+from tests.topology import SIZE
 
 IDENTITY = {"dataset": "none", "metric": "square"}
 RECIPE: Any = "square"

@@ -15,9 +15,8 @@ from nas_exp.scoring.rules import Ranked, RuleName, RunningRanks, combine, rule_
 from nas_exp.scoring.scorer import EnsembleScorer, Scorer
 from nas_exp.search.run import Run, run_search
 from nas_exp.spaces.space import Space
-from nas_exp.spaces.topology import SIZE
+from tests.topology import SIZE, made_up, table_scorer
 from tests.topology import TOPOLOGY as SPACE
-from tests.topology import made_up, table_scorer
 
 RNG = np.random.default_rng(0)
 # few different values, so that there are ties, and some that are not finite

@@ -9,8 +9,8 @@ import pytest
 
 from nas_exp.scoring import table as score_table
 from nas_exp.scoring.table import Row, Scores, ScoreTable, shipped_identity
-from nas_exp.spaces.topology import SIZE
 from nas_exp.storage.parquet import read_columns, write_columns
+from tests.topology import SIZE
 
 IDENTITY = {"dataset": "cifar10", "metric": "test", "seed": 0, "images": "abc"}
 

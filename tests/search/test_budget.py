@@ -13,9 +13,8 @@ from nas_exp.notebook import configure
 from nas_exp.scoring.scorer import TableScorer
 from nas_exp.search.budget import Budget
 from nas_exp.search.run import Run, run_search
-from nas_exp.spaces.topology import SIZE
 from tests.config.test_conf import files
-from tests.topology import TOPOLOGY, made_up, table_scorer
+from tests.topology import SIZE, TOPOLOGY, made_up, table_scorer
 
 RNG = np.random.default_rng(0)
 BENCHMARK = made_up(RNG)

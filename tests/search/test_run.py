@@ -14,9 +14,8 @@ from nas_exp.scoring.scorer import Scorer, TableScorer
 from nas_exp.scoring.table import Scores
 from nas_exp.search.results import summarise, write_runs
 from nas_exp.search.run import Run, run_search
-from nas_exp.spaces.topology import SIZE
 from tests.conftest import RunProgram
-from tests.topology import TOPOLOGY, made_up, table_scorer
+from tests.topology import SIZE, TOPOLOGY, made_up, table_scorer
 
 RNG = np.random.default_rng(0)
 SCORE, SECONDS = RNG.normal(size=SIZE), RNG.random(SIZE)

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas_exp.errors import InputError
-from nas_exp.spaces import topology as space
 from nas_exp.networks.cell_graph import EDGES, OPERATIONS
-from tests.topology import TOPOLOGY
+from nas_exp.spaces import topology as space
+from tests.topology import SPECS, TOPOLOGY
 
 specs = st.tuples(*[st.integers(0, len(OPERATIONS) - 1)] * len(EDGES))
 

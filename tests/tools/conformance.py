@@ -68,7 +68,9 @@ GOLDENS = {
     "relu": Golden("relu_all", lambda network, inputs: relu(network, inputs.data)),
     "relu units": Golden("relu_all_units", lambda network, inputs: _units(network, inputs.data.images)),
     "naswot": Golden("relu_live", lambda network, inputs: naswot(network, inputs.data)),
-    "naswot units": Golden("relu_live_units", lambda network, inputs: _units(network, inputs.data.images, reached_only=True)),
+    "naswot units": Golden(
+        "relu_live_units", lambda network, inputs: _units(network, inputs.data.images, reached_only=True)
+    ),
     "synflow": Golden("synflow", lambda network, inputs: synflow(network, inputs.ones)),
     "grad_norm": Golden("grad_norm", lambda network, inputs: grad_norm(network, inputs.data)),
     "snip": Golden("snip", lambda network, inputs: snip(network, inputs.data)),

@@ -3,8 +3,20 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas_exp.spaces.cell_graph import Expression, canonical_form, live_edges, node_values
-from nas_exp.spaces.topology import EDGES, INPUT, NONE, OPERATIONS, OUTPUT, SKIP_CONNECT, TopologySpace, str_of_spec
+from nas_exp.networks.cell_graph import (
+    EDGES,
+    INPUT,
+    NONE,
+    OPERATIONS,
+    OUTPUT,
+    SKIP_CONNECT,
+    Expression,
+    canonical_form,
+    live_edges,
+    node_values,
+)
+from nas_exp.spaces.topology import str_of_spec
+from tests.topology import SPECS
 
 specs = st.tuples(*[st.integers(0, len(OPERATIONS) - 1)] * len(EDGES))
 
@@ -31,8 +43,8 @@ def test_live_edges_are_those_on_a_path_without_none(spec: tuple[int, ...]) -> N
 
 def test_the_space_has_4660_canonical_forms() -> None:
     # NAS-Bench-201 counts 6,466 with the same rules for `none` and `skip_connect`, but keeps the zeros that a node
-    # sums, does not sort the terms that skip connections bring along, and pools sums as one; see docs/design.md.
-    forms = {canonical_form(tuple(spec)) for spec in TopologySpace().specs.tolist()}
+    # sums, does not sort the terms that skip connections bring along, and pools sums as one; see docs/decisions.md.
+    forms = {canonical_form(tuple(spec)) for spec in SPECS.tolist()}
     assert len(forms) == 4660
 
 
@@ -40,7 +52,7 @@ def test_canonical_forms_merge_whole_classes_of_nas_bench_201() -> None:
     from nats_bench.genotype_utils import topology_str2structure
 
     official: dict[str, set[Expression]] = {}
-    for spec in TopologySpace().specs.tolist():
+    for spec in SPECS.tolist():
         unique = topology_str2structure(str_of_spec(spec)).to_unique_str(consider_zero=True)
         official.setdefault(unique, set()).add(canonical_form(spec))
     assert len(official) == 6466
