@@ -68,7 +68,9 @@ GOLDENS = {
     "relu": Golden("relu_all", lambda network, inputs: relu(network, inputs.data)),
     "relu units": Golden("relu_all_units", lambda network, inputs: _units(network, inputs.data.images)),
     "naswot": Golden("relu_live", lambda network, inputs: naswot(network, inputs.data)),
-    "naswot units": Golden("relu_live_units", lambda network, inputs: _units(network, inputs.data.images, reached_only=True)),
+    "naswot units": Golden(
+        "relu_live_units", lambda network, inputs: _units(network, inputs.data.images, reached=True)
+    ),
     "synflow": Golden("synflow", lambda network, inputs: synflow(network, inputs.ones)),
     "grad_norm": Golden("grad_norm", lambda network, inputs: grad_norm(network, inputs.data)),
     "snip": Golden("snip", lambda network, inputs: snip(network, inputs.data)),
@@ -162,9 +164,9 @@ def relative_error(found: float, expected: float) -> float:
     return abs(found - expected) / abs(expected)
 
 
-def _units(network: Network | CellNetwork, images: Tensor, *, reached_only: bool = False) -> float:
+def _units(network: Network | CellNetwork, images: Tensor, *, reached: bool = False) -> float:
     # An image's code agrees with itself on every unit
-    return float(hamming_kernel(network, images, reached_only=reached_only)[0, 0])
+    return float(hamming_kernel(network, images, reached_only=reached)[0, 0])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
