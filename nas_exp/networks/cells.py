@@ -11,7 +11,7 @@
 import copy
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -61,13 +61,13 @@ class CellNetwork(UntrainedNetwork):
 
     def layers(self) -> list[Position]:
         """Return the positions of the layers' weights, in the order of the network."""
-        return [*(convolution.position for convolution in self._convolutions()), self.skeleton.classifier]
-
-    def _convolutions(self) -> Iterator[Convolution]:
         in_cells = [(edge, KERNEL_SIZES[op]) for edge, _, op in self.cell.computed if op in KERNEL_SIZES]
-        for block in self.skeleton.blocks:
-            for key in in_cells if block.kind == "cell" else block.convolutions:
-                yield block.convolutions[key]
+        found = [
+            block.convolutions[key].position
+            for block in self.skeleton.blocks
+            for key in (in_cells if block.kind == "cell" else block.convolutions)
+        ]
+        return [*found, self.skeleton.classifier]
 
     def with_weights(self, change: Callable[[Tensor], Tensor]) -> "CellNetwork":
         """Return the network with `change` of the weight of every layer, and of the classifier's bias."""
@@ -184,7 +184,7 @@ class _ForwardPass:
         return self.cell(x, block) if block.kind == "cell" else self.reduction(x, block)
 
     def convolution(self, x: Tensor, of: Convolution) -> Tensor:
-        return self.convolve(x, self.weights[of.position], stride=of.stride, padding=of.kernel_size // 2)
+        return self.convolve(x, self.weights[of.position], **of.geometry)
 
     def relu(self, x: Tensor, edges: int, *, in_place: bool = False) -> Tensor:
         rectified = self.rectify(x, inplace=in_place)

@@ -40,6 +40,11 @@ class Convolution:
         """Height and width of the kernel."""
         return self.position[2]
 
+    @functools.cached_property
+    def geometry(self) -> dict[str, int]:
+        """Stride and padding, as torch's convolutions take them."""
+        return {"stride": self.stride, "padding": self.kernel_size // 2}
+
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """The shape of its weight."""
