@@ -20,6 +20,7 @@ from nas_exp.errors import InputError
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from hydra.core.utils import JobReturn
+    from hydra.plugins.launcher import Launcher
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 class GridSweeper(Sweeper):
     """The grid of all swept values: each combination runs once, all are checked before any runs."""
+
+    config: "DictConfig"
+    hydra_context: "HydraContext"
+    launcher: "Launcher"
 
     def __init__(
         self,
@@ -45,8 +50,8 @@ class GridSweeper(Sweeper):
 
     def setup(self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig") -> None:
         """Take over what Hydra hands to a sweeper."""
-        self.hydra_context = hydra_context
-        self.config = config
+        self.hydra_context, self.config = hydra_context, config
+        self.folder = Path(config.hydra.sweep.dir)
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -65,8 +70,7 @@ class GridSweeper(Sweeper):
         from nas_exp.sweeps.launch import run_jobs
         from nas_exp.tasks import expected_seconds
 
-        assert self.config is not None
-        folder = Path(self.config.hydra.sweep.dir)
+        folder = self.folder
         configs, skipped = self._jobs(arguments)
         hashes = {job: config.hash for job, config in configs.items()}
         if self.config.dry_run:
@@ -87,8 +91,6 @@ class GridSweeper(Sweeper):
         from nas_exp.sweeps.jobs import combine, plan
         from nas_exp.tasks import lacking
 
-        assert self.hydra_context is not None
-        assert self.config is not None
         _check_sets(self.together)
         loader = self.hydra_context.config_loader
         swept = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
@@ -102,18 +104,14 @@ class GridSweeper(Sweeper):
     def _states(self, hashes: "Mapping[Job, str]") -> "dict[Job, State]":
         from nas_exp.storage.summary import state
 
-        assert self.config is not None
-        folder = Path(self.config.hydra.sweep.dir)
-        return {job: state(folder / job.folder, config_hash) for job, config_hash in hashes.items()}
+        return {job: state(self.folder / job.folder, config_hash) for job, config_hash in hashes.items()}
 
     def _overrides(self, job: "Job") -> list[str]:
-        assert self.config is not None
         # Resolved here, once: the time in the sweep's name, and the folder that a relative path starts from
-        folder = str(Path(self.config.hydra.sweep.dir).absolute())
-        return [*job.overrides, f"hydra.sweep.dir={_quoted(folder)}", f"hydra.sweep.subdir={_quoted(job.folder)}"]
+        folder = _quoted(str(self.folder.absolute()))
+        return [*job.overrides, f"hydra.sweep.dir={folder}", f"hydra.sweep.subdir={_quoted(job.folder)}"]
 
     def _launch(self, jobs: "Sequence[Job]") -> "Sequence[JobReturn]":
-        assert self.launcher is not None
         return self.launcher.launch([self._overrides(job) for job in jobs], initial_job_idx=0)
 
 
