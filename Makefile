@@ -4,6 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal --durations=10
 
+# `make run TORCH=cpu` installs torch's build without CUDA; TORCH_INDEX=URL is an index that has it, if pip's own has not.
+TORCH ?= default
+TORCH_INDEX ?=
+TORCH_CPU := torch==$(shell sed -n 's/^torch==//p' constraints.txt)+cpu
+
 .PHONY: run lint test test-all perf install clean
 
 run: $(VENV)/run-installed
@@ -34,8 +39,14 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run-installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e . -c constraints.txt
+$(VENV)/run-installed: pyproject.toml setup.py constraints.txt | $(BIN)/python
+	@echo "Installing into $(VENV), once: about 400 MB to download and 1.7 GB on disk with torch's CPU build (TORCH=cpu)."
+	@echo "Where pip's index gives torch with CUDA, that is 530 MB instead of 190, and NVIDIA's libraries, some GB, come on top."
+ifeq ($(TORCH),cpu)
+	$(BIN)/python -m pip install "$(TORCH_CPU)" -c constraints.txt $(addprefix --extra-index-url ,$(TORCH_INDEX)) || \
+	{ echo "error: no $(TORCH_CPU) in pip's index; expected TORCH_INDEX=URL of one that has it, or no TORCH=cpu" >&2; exit 2; }
+endif
+	$(BIN)/python -m pip install -e . -c constraints.txt
 	touch $@
 
 # xautodl holds the official network, against which ours is tested; its own requirements are stale

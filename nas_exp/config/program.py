@@ -34,7 +34,7 @@ def add_current_conf() -> None:
 def conf_folders(search_path: ConfigSearchPath) -> list[Path]:
     """Return the folders on Hydra's search path."""
     paths = [element.path.removeprefix("file://") for element in search_path.get_path() if element.path is not None]
-    return [Path(path) for path in paths if "://" not in path]
+    return [Path(path) for path in dict.fromkeys(paths) if "://" not in path]
 
 
 class _CurrentConf(SearchPathPlugin):
