@@ -1,6 +1,7 @@
 """Which combinations of metrics rank the space best: the search for an ensemble's members."""
 
 import csv
+import functools
 import itertools
 import logging
 from pathlib import Path
@@ -29,8 +30,8 @@ def run(
 ) -> Summary:
     """Correlate every combination of the metric's members with trained accuracy; write them, the best first.
 
-    All combinations are compared on the architectures that every member knows, so that the choice does not depend on
-    who knows what. The best of many is better than it will be elsewhere: judge it on another accuracy or dataset.
+    All combinations are compared on the same architectures: those of which every member has a score. The best of many
+    is better here than it will be elsewhere: judge it on another accuracy or dataset.
 
     Args:
         config: its metric has the candidates as members, and the rule that makes them one score.
@@ -51,19 +52,20 @@ def run(
         raise InputError(f"metric={metric.name}: is one metric, of several seeds; expected metric=ensemble")
     benchmark = config.benchmark.load(config.dataset.name)
     trained = benchmark.val_acc_200 if accuracy == "val_acc" else benchmark.test_acc_200
-    if not np.isfinite(trained).any():
+    known = np.flatnonzero(np.isfinite(trained))
+    if not len(known):
         raise InputError(f"task.accuracy={accuracy}: benchmark={config.benchmark.name} has none of {benchmark.dataset}")
     parts = [known_scores(part) for part in config.of_members()]
     for name, part in zip(names, parts, strict=True):
         if not part.known.any():
             raise InputError(f"metric.members: no score of {name} is there; run task=score first")
-    both = np.isfinite(trained) & np.all([part.known for part in parts], axis=0)
-    if not both.any():
+    common = functools.reduce(np.intersect1d, [np.flatnonzero(part.known) for part in parts], known)
+    if not len(common):
         raise InputError("metric.members: no architecture has a score of each and an accuracy; run task=score first")
-    if both.sum() < np.isfinite(trained).sum():
-        log.warning("only %d architectures have a score of each member", both.sum())
-    values = np.asarray([part.score[both] for part in parts])
-    seconds = np.asarray([float(np.nanmean(part.seconds[both])) for part in parts])
+    if len(common) < len(known):
+        log.warning("only %d architectures have a score of each member", len(common))
+    values = np.asarray([part.score[common] for part in parts])
+    seconds = np.asarray([float(np.nanmean(part.seconds[common])) for part in parts])
     rule, rows = rule_of(metric.rule), []
     chosen = [
         list(numbers)
@@ -72,7 +74,7 @@ def run(
     ]
     with progress(f"members on {config.dataset.name}", len(chosen), "combinations") as advance:
         for numbers in chosen:
-            rho = spearman(combine(rule, values[numbers]), trained[both])
+            rho = spearman(combine(rule, values[numbers]), trained[common])
             rows.append((rho, [names[number] for number in numbers], float(seconds[numbers].sum())))
             advance(1)
     # of equally good ones, the fewer members the better
@@ -88,7 +90,7 @@ def run(
         "rule": metric.rule,
         "candidates": len(names),
         "combinations": len(rows),
-        "architectures": int(both.sum()),
+        "architectures": len(common),
         "best": "+".join(members),
         f"rho_{accuracy}": rho,
         "seconds_mean": took,
