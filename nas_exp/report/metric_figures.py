@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def scatter_figure(folder: Path, sweep: FinishedSweep, evidence: Evidence) -> Figure:
     """Draw score against accuracy for every metric and dataset."""
     metrics, datasets = _ranked_metrics(sweep, evidence), sweep.datasets
+    twins = "Twins: the τ of architectures that compute the same function and were trained separately. "
+    twins = twins if evidence.ceilings else ""
 
     def fill(canvas: "Canvas") -> None:
         grid = canvas.subplots(len(datasets), len(metrics), squeeze=False)
@@ -43,8 +45,8 @@ def scatter_figure(folder: Path, sweep: FinishedSweep, evidence: Evidence) -> Fi
                 if is_log:
                     axes.set_xscale("log")
                 ceiling = evidence.ceilings.get(dataset)
-                twins = "" if ceiling is None else f" (twins {ceiling.tau.value:.2f})"
-                axes.set_title(f"τ = {evidence.ranked[dataset, metric].tau.value:.2f}{twins}", fontsize=7.5)
+                beside = "" if ceiling is None else f" (twins {ceiling.tau.value:.2f})"
+                axes.set_title(f"τ = {evidence.ranked[dataset, metric].tau.value:.2f}{beside}", fontsize=7.5)
                 if dataset == datasets[-1]:
                     axes.set_xlabel(sweep.label(metric))
             axes_row[0].set_ylabel(f"{sweep.label(dataset)}\n{sweep.accuracy_name} accuracy (%)")
@@ -61,8 +63,7 @@ def scatter_figure(folder: Path, sweep: FinishedSweep, evidence: Evidence) -> Fi
         ),
         note=(
             "One point an architecture with a finite score; orange: the tenth with the best scores; dotted: the best "
-            "accuracy in the space. Twins: the τ of architectures that compute the same function and were "
-            "trained separately. Scores over many magnitudes are on a logarithmic axis."
+            f"accuracy in the space. {twins}Scores over many magnitudes are on a logarithmic axis."
         ),
     )
 
@@ -80,8 +81,14 @@ def _ranked_metrics(sweep: FinishedSweep, evidence: Evidence) -> list[str]:
 
 
 def ceiling_figure(folder: Path, sweep: FinishedSweep, evidence: Evidence) -> Figure:
-    """Draw the rank correlations of all metrics, over the space and its head, with those of twins."""
+    """Draw the rank correlations of all metrics, over the space and its best-scored tenth, with those of twins."""
     metrics, datasets = _ranked_metrics(sweep, evidence), sweep.datasets
+    published = "; diamonds: the paper's" if sweep.reference.rho else ""
+    twins = (
+        " Grey bands: the correlation between twins, architectures that compute the same function and were trained "
+        "separately, each band over the tenth that it likes best itself: what a predictor reaches that is as good as "
+        "training an equal network once. val_acc sees part of the very training run and may pass it."
+    )
 
     def fill(canvas: "Canvas") -> None:
         grid = canvas.subplots(1, 2, sharey=True)
@@ -101,17 +108,12 @@ def ceiling_figure(folder: Path, sweep: FinishedSweep, evidence: Evidence) -> Fi
         "ceiling",
         fill,
         (7.0, 3.2),
-        title="Rank correlation of every metric, and the noise ceiling",
+        title=f"Rank correlation of every metric{', and the noise ceiling' if evidence.ceilings else ''}",
         alt=(
             "Dot plots with error bars of Spearman's rho by dataset and metric, over the space and over the "
-            "best-scored tenth, each dataset with a grey band that marks the rank correlation between twins."
+            "best-scored tenth; a grey band marks the rank correlation between twins."
         ),
-        note=(
-            "Dots: Spearman's ρ with bootstrap 95 % intervals; diamonds: the paper's. Grey bands: the correlation "
-            "between twins, architectures that compute the same function and were trained separately, each band over "
-            "the tenth that it likes best itself: what a predictor reaches that is as good as training an equal "
-            "network once. val_acc sees part of the very training run and may pass it."
-        ),
+        note=f"Dots: Spearman's ρ with bootstrap 95 % intervals{published}.{twins if evidence.ceilings else ''}",
     )
 
 

@@ -49,10 +49,15 @@ def quality_figure(folder: Path, sweep: FinishedSweep, datasets: Mapping[str, Ra
     """Draw quality against seconds a network: a column for each dataset, a row for each kind of quality."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    top = next(iter(datasets.values())).top
+    first = next(iter(datasets.values()))
+    twins = (
+        "Grey: the correlation between twins, architectures that compute the same function and were trained "
+        "separately, over the space and over the share that they like best themselves. "
+    )
+    twins = "" if first.ceiling is None else twins
     rows = (
         _Quality(f"ρ with {sweep.accuracy_name} accuracy", lambda quality: quality.rho, lambda ceiling: ceiling.rho),
-        _Quality(f"ρ among the {top}", lambda quality: quality.rho_top, lambda ceiling: ceiling.rho_top),
+        _Quality(f"ρ among the {first.top}", lambda quality: quality.rho_top, lambda ceiling: ceiling.rho_top),
         _Quality("regret of the best-scored (points)", lambda quality: quality.regret, is_regret=True),
     )
 
@@ -93,8 +98,7 @@ def quality_figure(folder: Path, sweep: FinishedSweep, datasets: Mapping[str, Ra
         note=(
             "One point a metric, with its bootstrap 95 % interval; up is better everywhere. Hollow: of fewer "
             "architectures than others. Line: the metrics that no other of as many architectures beats in both quality "
-            "and cost. Grey: the correlation between twins, architectures that compute the same function "
-            "and were trained separately, over the space and over the share that they like best themselves. "
+            f"and cost. {twins}"
             "Seconds are those of the processor that computed the score tables; val_acc costs what the benchmark says "
             "that training took."
         ),
@@ -183,7 +187,8 @@ def _label_points(axes: "Axes", renderer: "RendererBase", ranked: RankedMetrics,
     assert axes.figure is not None
     pixels = axes.figure.dpi / 72
     frame = np.array(axes.bbox.get_points())
-    curves = np.concatenate([_along(axes.transData.transform(ends)) for ends in _drawn(ranked, quality)])
+    lines = map(axes.transData.transform, _drawn(ranked, quality))
+    curves = np.concatenate([np.linspace(start, end, 50) for start, end in lines])
     centres = place_labels(points, sizes, frame, curves, gap=2 * pixels)
     for text, point, centre, size in zip(texts, points, centres, sizes, strict=True):
         text.set_position((centre - point) / pixels)
@@ -204,12 +209,6 @@ def _drawn(ranked: RankedMetrics, quality: _Quality) -> Iterator[FloatArray]:
     for (seconds, value), (later, better) in itertools.pairwise(front):
         yield np.array([[seconds, value], [later, value]])
         yield np.array([[later, value], [later, better]])
-
-
-def _along(ends: FloatArray) -> FloatArray:
-    """Return places on a straight line, shape (50, 2)."""
-    start, end = ends
-    return np.linspace(start, end, 50)
 
 
 def agreement_figure(folder: Path, sweep: FinishedSweep, dataset: str, ranked: RankedMetrics) -> Figure:

@@ -52,7 +52,7 @@ def test_an_unknown_ceiling_is_kept_as_well(tmp_path: Path, computed: list[objec
     assert len(computed) == 1
 
 
-@pytest.mark.parametrize("at", range(0, 1000, 100))
+@pytest.mark.parametrize("at", [0, 100, 1000])
 def test_a_damaged_ceiling_is_computed_again(tmp_path: Path, at: int, computed: list[object]) -> None:
     ceiling(tmp_path)
     file = only(tmp_path, "*.parquet")
