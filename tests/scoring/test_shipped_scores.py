@@ -49,11 +49,11 @@ def test_a_shipped_table_is_whole_and_has_the_name_of_its_identity(folder: Path)
     assert unscored <= {arch for arch in range(SIZE) if canonical_form(spec_of_index(arch)) == NOTHING}
 
 
-def with_small_images_first(folder: Path) -> Any:
+def slow_unless_small(folder: Path) -> Any:
     return folder if folder.parent.name == "imagenet16-120" else pytest.param(folder, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("folder", map(with_small_images_first, TABLES), ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*map(slow_unless_small, TABLES)], ids=lambda folder: folder.name)
 def test_a_sample_of_a_shipped_table_is_computed_again(
     request: pytest.FixtureRequest, tmp_path: Path, folder: Path
 ) -> None:
