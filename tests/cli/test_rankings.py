@@ -17,11 +17,12 @@ from nas_exp.benchmarks import table
 from nas_exp.notebook import configure
 from nas_exp.report.finished import read_rankings
 from nas_exp.report.proxies import compare
-from nas_exp.scoring.plan import plan
-from nas_exp.scoring.table import SHIPPED
+from nas_exp.scoring.source import table_of
+from nas_exp.scoring.table import SHIPPED, Row
 from nas_exp.spaces.topology import SIZE
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import only, rows
+from tests.topology import TOPOLOGY
 
 OTHER = "seed=7"
 """Not the seed of the scores that ship, so that there are none but those made up here."""
@@ -37,10 +38,10 @@ def made_up(dataset: str, metric: str, accuracy: FloatArray) -> FloatArray:
 
 def fill(data: Path, dataset: str, metric: str, score: FloatArray, *, known: int = SIZE) -> None:
     """Write the score table of a metric as far as `known`; each score took a bit longer than the one before."""
-    to_fill, _ = plan(configure(f"dataset={dataset}", f"metric={metric}", OTHER, f"paths.data={data}"))
+    to_fill = table_of(configure(f"dataset={dataset}", f"metric={metric}", OTHER, f"paths.data={data}"))
     to_fill.prepare()
     seconds = METRICS[metric][1] * np.linspace(0.5, 1.5, known)
-    to_fill.add(range(known), score[:known].tolist(), seconds.tolist())
+    to_fill.add([Row(*row) for row in zip(range(known), score.tolist(), seconds.tolist(), strict=False)])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def data(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def accuracy_of(tables: Path, dataset: str) -> FloatArray:
-    return table.load(dataset, path=tables, store=tables / "store").test_acc_200
+    return table.load(dataset, space=TOPOLOGY, path=tables, store=tables / "store").columns["test_acc"]
 
 
 SWEEP = ("-m", "+experiment=proxies", "metric=synflow_bn,zen,l2_norm,snip", OTHER, "dataset=cifar10,cifar100")

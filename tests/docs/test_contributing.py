@@ -13,6 +13,7 @@ from nas_exp.networks.modules import Network, initialise
 from nas_exp.spaces.topology import spec_of_index
 from tests.conftest import ROOT, RunProgram
 from tests.job_files import rows, scores_of
+from tests.topology import TOPOLOGY
 
 
 def test_a_metric_is_one_python_file_and_one_yaml_file(program: RunProgram, tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_a_metric_is_one_python_file_and_one_yaml_file(program: RunProgram, tmp_
         assert table[arch] == pytest.approx(l1_of(arch), rel=1e-5)
 
     run("task=correlate", "metric=l1", "name=rank")
-    trained = bundled.load("cifar10", path=None, store=tmp_path / "store").val_acc_200
+    trained = bundled.load("cifar10", space=TOPOLOGY, path=None, store=tmp_path / "store").columns["val_acc"]
     rho = stats.spearmanr(list(table.values()), trained[list(table)]).statistic
     ranked = json.loads((tmp_path / "outputs/rank/summary.json").read_text())
     assert ranked["architectures"] == len(asked)
