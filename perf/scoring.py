@@ -31,13 +31,15 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 from omegaconf import OmegaConf  # noqa: E402
 
-from nas_exp.config.check import Metric  # noqa: E402
+from nas_exp.config.types import Metric  # noqa: E402
 from nas_exp.datasets.images import MiniBatch  # noqa: E402
 from nas_exp.metrics import Batch  # noqa: E402
 from nas_exp.networks.cell_graph import NOR_CONV_3X3, effective_cell, first_equal  # noqa: E402
 from nas_exp.networks.modules import Network, initialise  # noqa: E402
-from nas_exp.scoring.compute import Work, compute, compute_together  # noqa: E402
-from nas_exp.spaces.topology import SIZE, index_of_spec, spec_of_index
+from nas_exp.scoring.compute import compute  # noqa: E402
+from nas_exp.scoring.recipe import Recipe  # noqa: E402
+from nas_exp.spaces.space import Images  # noqa: E402
+from nas_exp.spaces.topology import TopologySpace, index_of_spec, spec_of_index  # noqa: E402
 from perf import reference  # noqa: E402
 
 SIZES = {"C": 16, "N": 5, "num_classes": 10}
@@ -73,17 +75,17 @@ def main() -> None:
     archs = random_architectures(arguments.archs)
     batch = random_batch()
     if arguments.profile:
-        profile(work(arguments.profile, batch), archs)
+        profile(recipe(arguments.profile, batch), archs)
         return
-    works = suite_works(arguments.device)
-    suite = measure_suite(works, archs[:SUITE_ARCHS])
+    recipes = suite_recipes(arguments.device)
+    suite = measure_suite(recipes, archs[:SUITE_ARCHS])
     if arguments.suite:
         report_suite(suite)
         for n_jobs in arguments.n_jobs:
-            seconds = measure_at_once([*works.values()], archs[:SUITE_ARCHS], n_jobs)
+            seconds = measure_at_once([*recipes.values()], archs[:SUITE_ARCHS], n_jobs)
             print(f"{f'all, n_jobs={n_jobs}':<20} {seconds:6.3f} s")
         return
-    ours = {metric: work(metric, batch) for metric in PLAIN}
+    ours = {metric: recipe(metric, batch) for metric in PLAIN}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
         # twice, and at the same time, so that each worker gets one
         for warm in [workers.submit(warm_up, list(ours.values())) for _ in range(2)]:
@@ -116,7 +118,7 @@ def random_batch(size: int = BATCH_SIZE) -> MiniBatch:
     return MiniBatch(images, rng.integers(0, 10, size), digest=f"random {size}")
 
 
-def work(name: str, batch: MiniBatch, device: str = "cpu") -> Work:
+def recipe(name: str, batch: MiniBatch, device: str = "cpu") -> Work:
     """Return what scoring with the metric of that name in conf/ means."""
     file = OmegaConf.load(ROOT / "conf/metric" / f"{name}.yaml")
     file.seed = 0
@@ -124,10 +126,12 @@ def work(name: str, batch: MiniBatch, device: str = "cpu") -> Work:
     node["target"] = node.pop("_target_")
     own = {key: node.pop(key) for key in list(node) if key not in {field.name for field in dataclasses.fields(Metric)}}
     metric = Metric(**node, arguments=own)
-    return Work(metric, SIZES, IMAGE_SIZE, batch if metric.input == "images" else None, device)
+    key, images = f"{name} {batch.digest} {device}", Images(SIZES["num_classes"], IMAGE_SIZE)
+    used = batch if metric.input == "images" else None
+    return Recipe(key, metric, TopologySpace(C=SIZES["C"], N=SIZES["N"]), images, used, device)
 
 
-def suite_works(device: str) -> dict[str, Work]:
+def suite_recipes(device: str) -> dict[str, Recipe]:
     """Return what scoring with each metric of `metric=suite` means, by its name.
 
     Metrics that ask for more images than SUITE_BATCH_SIZE get as many, so that all of the larger ones can share their
@@ -135,28 +139,28 @@ def suite_works(device: str) -> dict[str, Work]:
     """
     members: Any = OmegaConf.load(ROOT / "conf/metric/suite.yaml").members
     batches: dict[int, MiniBatch] = {}
-    works = {}
+    recipes = {}
     for name in members:
         asked = OmegaConf.load(ROOT / "conf/metric" / f"{name}.yaml").batch_size
         size = min(asked or SUITE_BATCH_SIZE, SUITE_BATCH_SIZE)
         batches.setdefault(size, random_batch(size))
         if name != "naswot":  # which is relu's table
-            works[name] = work(name, batches[size], device)
-    return works
+            recipes[name] = recipe(name, batches[size], device)
+    return recipes
 
 
-def measure_suite(works: dict[str, Work], archs: list[int]) -> list[Row]:
+def measure_suite(recipes: dict[str, Recipe], archs: list[int]) -> list[Row]:
     """Return seconds a network of each metric, alone, and of all together.
 
     Wall time, and the time of the processor, which other work on the machine does not add to.
     """
-    images = {name: each for name, each in works.items() if each.images is not None}
+    images = {name: each for name, each in recipes.items() if each.batch is not None}
     rows = []
-    together = {"images": [*images.values()], "all": [*works.values()]}
-    for name, some in ({name: [each] for name, each in works.items()} | together).items():
+    together = {"images": [*images.values()], "all": [*recipes.values()]}
+    for name, some in ({name: [each] for name, each in recipes.items()} | together).items():
         warm_up_together(some)
         wall, processor = time.perf_counter(), time.process_time()
-        for _ in compute_together(some, [archs] * len(some), n_jobs=1):
+        for _ in compute([(each, archs) for each in some], n_jobs=1):
             pass
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         rows.append({"metric": name, "seconds": wall / len(archs), "processor_seconds": processor / len(archs)})
@@ -175,7 +179,7 @@ def report_suite(rows: list[Row]) -> None:
     print(f"{distinct} of the space's {SIZE} networks are different: {of_space:.2f} s a network of a whole table")
 
 
-def measure_at_once(works: list[Work], archs: list[int], n_jobs: int) -> float:
+def measure_at_once(recipes: list[Recipe], archs: list[int], n_jobs: int) -> float:
     """Return seconds of wall time a network when as many processes score architectures by all metrics at once."""
     context = get_context("spawn")
     # a process that fails to warm up ends the others, which would wait for it
@@ -188,28 +192,28 @@ def measure_at_once(works: list[Work], archs: list[int], n_jobs: int) -> float:
         return max(each.result() for each in done) / (n_jobs * len(archs))
 
 
-def score_when_all_are_ready(works: list[Work], archs: list[int], ready: threading.Barrier) -> float:
+def score_when_all_are_ready(recipes: list[Recipe], archs: list[int], ready: threading.Barrier) -> float:
     """Wait for the other processes, and return the seconds that scoring takes."""
     ready.wait()
     start = time.perf_counter()
-    list(compute_together(works, [archs] * len(works), n_jobs=1))
+    list(compute([(each, archs) for each in recipes], n_jobs=1))
     return time.perf_counter() - start
 
 
-def warm_up_together(works: list[Work]) -> None:
+def warm_up_together(recipes: list[Recipe]) -> None:
     """Import, draw the weights, and score the largest network with all metrics at once."""
     largest = [index_of_spec((NOR_CONV_3X3,) * 6)]
     for _ in range(2):  # so that memory has its final size
-        list(compute_together(works, [largest] * len(works), n_jobs=1))
+        list(compute([(each, largest) for each in recipes], n_jobs=1))
 
 
-def warm_up(works: list[Work]) -> None:
+def warm_up(recipes: list[Recipe]) -> None:
     """Import, draw the weights, and score the largest network with each metric."""
-    for each in works:
+    for each in recipes:
         warm_up_together([each])
 
 
-def profile(each: Work, archs: list[int]) -> None:
+def profile(each: Recipe, archs: list[int]) -> None:
     """Print the milliseconds a network of torch's operations, and of everything else (K_H, Python)."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as torch_profile
@@ -217,7 +221,7 @@ def profile(each: Work, archs: list[int]) -> None:
     warm_up([each])
     alone = statistics.mean(measure_ours(each, archs))
     with torch_profile(activities=[ProfilerActivity.CPU]) as profiler:
-        list(compute(each, archs, n_jobs=1))
+        list(compute([(each, archs)], n_jobs=1))
     operations = sorted(profiler.key_averages(), key=lambda row: -row.self_cpu_time_total)
     for row in operations[:15]:
         calls, milliseconds = row.count / len(archs), row.self_cpu_time_total / 1e3 / len(archs)
@@ -226,17 +230,17 @@ def profile(each: Work, archs: list[int]) -> None:
     print(f"all of torch's operations, profiled: {torchs:.1f} ms; a whole network, not profiled: {alone:.1f} ms")
 
 
-def measure_ours(each: Work, archs: list[int], repeats: int = 1) -> list[float]:
+def measure_ours(each: Recipe, archs: list[int], repeats: int = 1) -> list[float]:
     """Return milliseconds of wall time a network, in this process."""
     times = []
     for arch in archs * repeats:
         start = time.perf_counter()
-        list(compute(each, [arch], n_jobs=1))
+        list(compute([(each, [arch])], n_jobs=1))
         times.append(1e3 * (time.perf_counter() - start))
     return times
 
 
-def measure_pair(workers: ProcessPoolExecutor, each: Work, archs: list[int], repeats: int) -> float:
+def measure_pair(workers: ProcessPoolExecutor, each: Recipe, archs: list[int], repeats: int) -> float:
     """Return milliseconds of wall time a network when two processes score at the same time."""
     lists = [archs, archs[::-1]]  # in opposite order, so that they do not do the same thing at the same moment
     start = time.perf_counter()

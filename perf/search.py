@@ -23,12 +23,14 @@ sys.path.insert(0, str(ROOT))
 
 from nas_exp.algos import Trajectory, rea, rs  # noqa: E402
 from nas_exp.benchmarks import bundled  # noqa: E402
-from nas_exp.scoring.scorer import Scorer  # noqa: E402
+from nas_exp.scoring.scorer import TableScorer  # noqa: E402
 from nas_exp.scoring.table import SHIPPED, Scores, ScoreTable  # noqa: E402
 from nas_exp.search.run import run_search  # noqa: E402
+from nas_exp.spaces.topology import TopologySpace  # noqa: E402
 from perf import notebook  # noqa: E402
 
 N, P, S = 1000, 20, 10
+SPACE = TopologySpace(C=16, N=5)
 
 
 def main() -> None:
@@ -39,8 +41,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     parser.add_argument("--benchmark", nargs="*", default=[], help="overrides for the grid: benchmark=table …")
     arguments = parser.parse_args()
-    scores, benchmark = shipped_scores("cifar10", "synflow"), bundled.load("cifar10", path=None, store=Path())
-    scorer, table = Scorer(scores), notebook.table(scores.score)
+    scores = shipped_scores("cifar10", "synflow")
+    benchmark = bundled.load("cifar10", space=SPACE, path=None, store=Path())
+    scorer, table = TableScorer(scores, len(SPACE)), notebook.table(scores.score)
     rows = []
     algorithms: list[tuple[str, Callable[..., Trajectory], dict[str, int], Callable[..., object]]] = [
         ("rs", rs.search, {"N": N}, notebook.random_search),
@@ -48,7 +51,8 @@ def main() -> None:
     ]
     for name, function, keys, plain in algorithms:
         seeds = np.random.SeedSequence(0).spawn(arguments.runs)
-        ours = timed([partial(run_search, function, scorer, benchmark, seed, keys) for seed in seeds])
+        run = partial(run_search, function, SPACE, scorer, benchmark, arguments=keys)
+        ours = timed([partial(run, seed=seed) for seed in seeds])
         theirs = timed([partial(plain, table, seed, **keys) for seed in range(arguments.plain_runs)])
         rows.append({"algo": name, "ms": ours, "notebook_ms": theirs, "ratio": theirs / ours})
         print(f"{name:<4} {ours:7.2f} ms a run; pandas {theirs:9.1f} ms, {theirs / ours:,.0f}x; medians", flush=True)
@@ -64,7 +68,7 @@ def shipped_scores(dataset: str, metric: str) -> Scores:
     (description,) = (SHIPPED / dataset).glob(f"{metric}-*/_table.json")
     identity = json.loads(description.read_text(encoding="utf-8"))
     del identity["made_by"]
-    return ScoreTable(SHIPPED, identity).read()
+    return ScoreTable(SHIPPED, identity, len(SPACE)).read()
 
 
 def timed(calls: list[Callable[[], object]]) -> float:

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nas_exp.benchmarks import COLUMNS, DATASETS
-from nas_exp.spaces.topology import TopologySpace, str_of_spec
+from nas_exp.benchmarks import DATASETS, file_columns
 from tests.forks import Fork, Forks
+from tests.topology import TOPOLOGY
 
 # Before torch is imported: small tensors on two threads wait for each other more than they compute
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -38,10 +38,11 @@ def test_data() -> Path:
 @pytest.fixture(scope="session")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a made-up benchmark of every dataset, for benchmark=table: all accuracies and costs there are."""
-    folder, rng, size = tmp_path_factory.mktemp("tables"), np.random.default_rng(0), len(TopologySpace())
+    folder, rng, size = tmp_path_factory.mktemp("tables"), np.random.default_rng(0), len(TOPOLOGY)
     for dataset in DATASETS:
-        columns: dict[str, npt.NDArray[Any]] = {column: rng.uniform(10, 90, size).round(3) for column in COLUMNS}
-        columns["arch_str"] = np.array([str_of_spec(spec) for spec in TopologySpace().specs.tolist()])
+        names = file_columns(TOPOLOGY.schedules).values()
+        columns: dict[str, npt.NDArray[Any]] = {name: rng.uniform(10, 90, size).round(3) for name in names}
+        columns["arch_str"] = np.array([TOPOLOGY.spell(arch) for arch in range(size)])
         lines = (",".join(map(str, row)) for row in zip(*columns.values(), strict=True))
         (folder / f"{dataset}.csv").write_text("\n".join([",".join(columns), *lines]), encoding="utf-8")
     return folder

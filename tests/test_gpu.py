@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from nas_exp.notebook import configure
 from nas_exp.scoring.compute import compute
-from nas_exp.scoring.plan import plan
+from nas_exp.scoring.source import table_of
 from tests.conftest import ROOT
 from tests.job_files import SMALL
 from tests.tools import conformance
@@ -24,9 +24,9 @@ ARCHS = [0, 9, 2578, 4112, 7500, 11953, 12556, 15624]
 
 
 def scores(metric: str, *overrides: str) -> dict[int, float]:
-    _, work = plan(configure("task=score", f"metric={metric}", *SMALL, *overrides))
-    assert work is not None
-    return {scored.arch_index: scored.score for chunk in compute(work, ARCHS, n_jobs=1) for scored in chunk}
+    recipe = table_of(configure("task=score", f"metric={metric}", *SMALL, *overrides)).recipe
+    assert recipe is not None
+    return {row.arch_index: row.score for (rows,) in compute([(recipe, ARCHS)], n_jobs=1) for row in rows}
 
 
 @pytest.mark.parametrize("metric", METRICS)

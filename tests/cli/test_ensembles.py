@@ -36,7 +36,7 @@ def test_an_ensemble_ranks_the_table_by_its_members_ranks(program: RunProgram, t
     logs = np.log([stats.rankdata(each[usable]) for each in scores]).sum(0)
     found = np.full(usable.size, -np.inf)  # what has no score comes last
     found[usable] = logs
-    accuracy = load("cifar10", path=None, store=tmp_path).val_acc_200
+    accuracy = load("cifar10", space=TOPOLOGY, path=None, store=tmp_path).columns["val_acc"]
     assert summary["metric"] == "relu+synflow"
     expected = stats.spearmanr(found, accuracy).statistic
     assert summary["rho_val_acc"] == pytest.approx(expected, abs=1e-9)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nas_exp.scoring.plan import plan
 from scipy import stats
 
 from nas_exp.analysis.ranking import kendall_interval, ndcg_interval, ranking_quality, spearman_interval
@@ -16,10 +15,11 @@ from nas_exp.benchmarks import table
 from nas_exp.notebook import configure
 from nas_exp.report.proxies import rank_metrics
 from nas_exp.report.reading import read_sweep
-from nas_exp.scoring.table import SHIPPED
+from nas_exp.scoring.source import table_of
+from nas_exp.scoring.table import SHIPPED, Row
 from tests.conftest import RunProgram
 from tests.job_files import BASIC, only, rows
-from tests.topology import SIZE
+from tests.topology import SIZE, TOPOLOGY
 
 OTHER = "seed=7"
 """Not the seed of the scores that ship, so that there are none but those made up here."""
@@ -35,10 +35,10 @@ def made_up(dataset: str, metric: str, accuracy: FloatArray) -> FloatArray:
 
 def fill(data: Path, dataset: str, metric: str, score: FloatArray, *, known: int = SIZE) -> None:
     """Write the score table of a metric as far as `known`; each score took a bit longer than the one before."""
-    to_fill, _ = plan(configure(f"dataset={dataset}", f"metric={metric}", OTHER, f"paths.data={data}"))
+    to_fill = table_of(configure(f"dataset={dataset}", f"metric={metric}", OTHER, f"paths.data={data}"))
     to_fill.prepare()
     seconds = METRICS[metric][1] * np.linspace(0.5, 1.5, known)
-    to_fill.add(range(known), score[:known].tolist(), seconds.tolist())
+    to_fill.add([Row(*row) for row in zip(range(known), score.tolist(), seconds.tolist(), strict=False)])
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def data(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def accuracy_of(tables: Path, dataset: str) -> FloatArray:
-    return table.load(dataset, path=tables, store=tables / "store").test_acc_200
+    return table.load(dataset, space=TOPOLOGY, path=tables, store=tables / "store").columns["test_acc"]
 
 
 SWEEP = ("-m", "+experiment=proxies", "metric=synflow_bn,zen,l2_norm,snip", OTHER, "dataset=cifar10,cifar100")

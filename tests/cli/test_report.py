@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nas_exp.scoring.plan import plan
 
 from nas_exp.report.reading import read_sweep
 from nas_exp.report.similarity import similarities
 from nas_exp.scoring.compute import evaluate
+from nas_exp.scoring.source import table_of
 from tests.conftest import RunProgram
 from tests.job_files import BASIC, only, rows
 
@@ -118,13 +118,13 @@ def test_similarity_matrices_are_those_of_the_relu_score(relu_sweep: Path) -> No
     found, absent = similarities(sweep, root=None, device="cpu")
     assert not absent
     for job in sweep.jobs:
-        _, work = plan(job.config)
-        assert work is not None
+        recipe = table_of(job.config).recipe
+        assert recipe is not None
         shown = found[job.dataset]
         assert [each.accuracy for each in shown] == sorted(each.accuracy for each in shown)
-        assert shown[-1].accuracy == sweep.trained(job).max()
+        assert shown[-1].accuracy == sweep.trained(job).score.max()
         for each in shown:
-            assert each.score == evaluate(work, each.arch_index)
+            assert each.score == evaluate(recipe, each.arch_index)
             assert each.kernel.shape == (12, 12)
             assert (each.kernel.diagonal() == 1).all()
             assert each.kernel.min() >= 0

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from nas_exp.scoring.table import _write_part
+from nas_exp.scoring.table import Row, ScoreTable
 from nas_exp.storage.parquet import read_columns
 from tests.conftest import RunProgram, StartProgram
 from tests.job_files import SMALL, only, scores_of
@@ -164,7 +164,12 @@ def test_a_table_that_is_not_what_this_code_computes_is_found_out(program: RunPr
     part = only(tmp_path / "data", "scores/cifar10/synflow-*/part-*")
     rows = read_columns(part, ("arch_index", "score", "seconds"))
     part.unlink()
-    _write_part(part.parent, rows["arch_index"], rows["score"] * [1, 1.01], rows["seconds"])
+    first, second = zip(*(rows[name].tolist() for name in ("arch_index", "score", "seconds")), strict=True)
+    identity = json.loads((part.parent / "_table.json").read_text(encoding="utf-8"))
+    del identity["made_by"]
+    table = ScoreTable(tmp_path / "data/scores", identity, SIZE)
+    assert table.folder == part.parent
+    table.add([Row(*first), Row(second[0], second[1] * 1.01, second[2])])
     assert program("task=verify", "task.archs=[9]", *SMALL).returncode == 0
     for which in ("task.archs=[9,11718]", "task.sample=2"):
         done = program("task=verify", which, *SMALL)

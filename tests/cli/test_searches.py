@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from nas_exp.benchmarks import Benchmark, table
-from nas_exp.notebook import configure
-from nas_exp.scoring.scorer import known_scores
-from nas_exp.search.costs import load
+from nas_exp.notebook import configure, known_scores
+from nas_exp.search.costs import costs_of
 from tests.conftest import RunProgram, StartProgram
 from tests.job_files import BASIC, SMALL, rows, scores_of, without_seconds
+from tests.topology import TOPOLOGY
 
 
 def made_up(tables: Path) -> Benchmark:
-    return table.read(tables / "cifar10.csv", "cifar10", name="table")
+    return table.read(tables / "cifar10.csv", "cifar10", TOPOLOGY, name="table")
 
 
 def test_two_stages_are_told_apart_in_all_files(program: RunProgram, tmp_path: Path, tables: Path) -> None:
@@ -41,14 +41,14 @@ def test_two_stages_are_told_apart_in_all_files(program: RunProgram, tmp_path: P
         assert run["stage"].tolist() == [0] * 40 + [1] * 5
         first, second = run[:40], run[40:]
         assert first["score"].tolist() == [synflow[arch] for arch in first["arch_index"]]
-        assert second["score"].tolist() == benchmark.val_acc_12[second["arch_index"]].tolist()
+        assert second["score"].tolist() == benchmark.columns["short_val_acc"][second["arch_index"]].tolist()
         assert set(second["arch_index"]) == set(first.nlargest(5, "score")["arch_index"])
         best = int(second.loc[second["score"].idxmax(), "arch_index"])
         assert (int(row["arch_index"]), float(row["score"])) == (best, second["score"].max())
-        assert float(row["val_acc"]) == benchmark.val_acc_200[best]
+        assert float(row["val_acc"]) == benchmark.columns["val_acc"][best]
         assert row["scored"] == "45"
         # costs of both stages
-        training = benchmark.train_seconds_12 + benchmark.val_seconds_12
+        training = benchmark.columns["short_seconds"] + benchmark.columns["short_val_seconds"]
         spent = run["seconds"].to_numpy()
         np.testing.assert_allclose(np.diff(spent[39:]), training[second["arch_index"]], rtol=1e-9)
         assert 0 < spent[39] < 40
@@ -127,15 +127,15 @@ def test_an_assisted_evolution_pays_for_its_sample(program: RunProgram, tmp_path
     summary = json.loads((folder / "summary.json").read_text())
     assert [summary[key] for key in ("metric", "proxy", "M", "N", "P", "S")] == ["val_acc", "relu", 100, 15, 10, 10]
     relu = known_scores(configure("metric=relu"))
-    training = benchmark.train_seconds_12 + benchmark.val_seconds_12
+    training = benchmark.columns["short_seconds"] + benchmark.columns["short_val_seconds"]
     steps = pq.read_table(folder / "trajectory.parquet").to_pandas()
     for number, row in enumerate(rows(folder / "runs.csv")):
         run = steps[steps["run"] == number]
         assert run["stage"].tolist() == [0] * 100 + [1] * 25
         sample, trained = run["arch_index"][:100], run["arch_index"][100:]
-        assert run["score"].tolist() == [*relu.score[sample], *benchmark.val_acc_12[trained]]
+        assert run["score"].tolist() == [*relu.score[sample], *benchmark.columns["short_val_acc"][trained]]
         np.testing.assert_allclose(run["seconds"], np.cumsum([*relu.seconds[sample], *training[trained]]), rtol=1e-9)
-        assert float(row["score"]) == benchmark.val_acc_12[trained].max()
+        assert float(row["score"]) == benchmark.columns["short_val_acc"][trained].max()
         assert row["scored"] == "125"
 
 
@@ -154,8 +154,8 @@ def test_two_objectives_end_in_a_pareto_front(
         assert (a / file).read_bytes() == (b / file).read_bytes()
     assert (a / "pareto.png").read_bytes().startswith(b"\x89PNG")
     benchmark, summary = made_up(tables), json.loads((a / "summary.json").read_text())
-    config = configure(f"algo.cost={cost}", "algo=nsga2", "benchmark=table", f"benchmark.path={tables}")
-    costs_of_all = load(config)
+    costs = costs_of(cost, TOPOLOGY, configure().images, lambda: benchmark)  # type: ignore[arg-type]
+    costs_of_all = costs(range(len(TOPOLOGY)))
     front = rows(a / "pareto.csv")
     assert list(front[0]) == ["run", "arch_index", "arch_str", "score", "cost", "val_acc", "test_acc"]
     steps = pq.read_table(a / "trajectory.parquet").to_pandas()
@@ -176,7 +176,7 @@ def test_two_objectives_end_in_a_pareto_front(
         for row in found:
             arch = int(row["arch_index"])
             assert (float(row["score"]), float(row["cost"])) == scored[arch]
-            assert float(row["test_acc"]) == benchmark.test_acc_200[arch]
+            assert float(row["test_acc"]) == benchmark.columns["test_acc"][arch]
         # from the cheapest on, the best accuracy so far beats what costs more than it
         prices = [float(row["cost"]) for row in found] + [highest]
         levels = np.maximum.accumulate([float(row["test_acc"]) for row in found])

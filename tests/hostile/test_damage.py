@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import pickle
 import random
 import re
@@ -22,11 +23,12 @@ from nas_exp.datasets.images import load_images
 from nas_exp.errors import InputError
 from nas_exp.report.reading import read_sweep
 from nas_exp.report.sweep import FinishedSweep
-from nas_exp.scoring.table import ScoreTable
+from nas_exp.scoring.table import Row, ScoreTable
 from nas_exp.spaces.topology import str_of_index
 from tests.benchmarks.test_nats import META, file_of, read, shortened, write
 from tests.conftest import RunProgram, StartProgram
 from tests.job_files import BASIC, SMALL, only, scores_of
+from tests.topology import SIZE, TOPOLOGY
 
 IDENTITY = {"dataset": "cifar10", "metric": "test", "seed": 0}
 
@@ -60,24 +62,25 @@ def refusal(call: Callable[[], Any], name: str) -> str | None:
 
 
 def test_no_damage_to_a_score_table_is_believed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    whole = ScoreTable(tmp_path / "whole", IDENTITY)
+    whole = ScoreTable(tmp_path / "whole", IDENTITY, SIZE)
     for start in (0, 300):
-        archs = np.arange(start, start + 200)
-        whole.add(archs.tolist(), np.sqrt(archs).tolist(), (archs / 7).tolist())
+        whole.add([Row(arch, math.sqrt(arch), arch / 7) for arch in range(start, start + 200)])
     expected, found_out = whole.read(), 0
     for seed in range(150):
         shutil.rmtree(tmp_path / "spoilt", ignore_errors=True)
         shutil.copytree(tmp_path / "whole", tmp_path / "spoilt")
         caplog.clear()
-        spoilt, drawn = ScoreTable(tmp_path / "spoilt", IDENTITY), random.Random(seed)
+        spoilt, drawn = ScoreTable(tmp_path / "spoilt", IDENTITY, SIZE), random.Random(seed)
         part = drawn.choice(sorted(spoilt.folder.glob("part-*")))
         content = damage(part, drawn)
         scores = spoilt.read()
-        np.testing.assert_array_equal(scores.score[scores.known], expected.score[scores.known])
-        np.testing.assert_array_equal(scores.seconds[scores.known], expected.seconds[scores.known])
-        if not scores.known[expected.known].all():
+        believed = expected.of(scores.arch_index)
+        np.testing.assert_array_equal(scores.arch_index, believed.arch_index)
+        np.testing.assert_array_equal(scores.score, believed.score)
+        np.testing.assert_array_equal(scores.seconds, believed.seconds)
+        if len(scores.arch_index) < len(expected.arch_index):
             found_out += 1
-            assert scores.known.sum() == 200
+            assert len(scores.arch_index) == 200
             assert part.with_name(f"damaged-{part.name}").read_bytes() == content
             assert part.name in caplog.text
     assert found_out > 75
@@ -93,15 +96,15 @@ def archive(test_data: Path, tmp_path: Path) -> Path:
 
 
 def values(benchmark: Benchmark) -> list[bytes]:
-    return [getattr(benchmark, column).tobytes() for column in COLUMNS]
+    return [benchmark.arch_index.tobytes(), *(benchmark.columns[column].tobytes() for column in COLUMNS)]
 
 
 def test_no_damage_to_what_was_imported_is_believed(
     archive: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store, spoilt = tmp_path / "store", tmp_path / "spoilt"
-    nats.import_archive(archive, store, n_jobs=1)
-    expected = {dataset: values(nats.load(dataset, path=archive, store=store)) for dataset in DATASETS}
+    nats.import_archive(archive, store, TOPOLOGY, n_jobs=1)
+    expected = {dataset: values(nats.load(dataset, space=TOPOLOGY, path=archive, store=store)) for dataset in DATASETS}
     files = [path.relative_to(store) for path in sorted(store.rglob("*")) if path.is_file()]
     assert sorted(path.name.partition(".")[0].partition("-")[0] for path in files) == [
         "000000", "archive", "cifar10", "cifar100", "imagenet16",
@@ -118,15 +121,15 @@ def test_no_damage_to_what_was_imported_is_believed(
         for dataset in DATASETS:
 
             def load(dataset: str = dataset) -> None:
-                assert values(nats.load(dataset, path=archive, store=spoilt)) == expected[dataset]
+                assert values(nats.load(dataset, space=TOPOLOGY, path=archive, store=spoilt)) == expected[dataset]
 
             told += refusal(load, file.name) or ""
         assert not told or "python run.py task=import" in told
         for _ in range(2):  # where nothing else was amiss, the parts are not even looked at
-            nats.import_archive(archive, spoilt, n_jobs=1)
+            nats.import_archive(archive, spoilt, TOPOLOGY, n_jobs=1)
             (nats.import_folder(archive, spoilt) / "archive.json").unlink()
         for dataset in DATASETS:
-            assert values(nats.load(dataset, path=archive, store=spoilt)) == expected[dataset]
+            assert values(nats.load(dataset, space=TOPOLOGY, path=archive, store=spoilt)) == expected[dataset]
         aside = file.with_name(f"damaged-{file.name}")
         if aside.exists():
             found_out.add(file.name.partition(".")[0][:6])
@@ -243,7 +246,7 @@ def test_damage_to_a_table_of_the_users_is_named_and_left_alone(tmp_path: Path, 
     for seed in range(400):
         file.write_bytes(whole)
         content = damage(file, random.Random(seed))
-        told = refusal(lambda: table.load("cifar10", path=tmp_path, store=tmp_path), file.name)
+        told = refusal(lambda: table.load("cifar10", space=TOPOLOGY, path=tmp_path, store=tmp_path), file.name)
         refused += told is not None
         assert file.read_bytes() == content
         assert [path.name for path in tmp_path.iterdir()] == [file.name]
@@ -290,11 +293,11 @@ def test_two_scorings_of_a_damaged_table_come_to_what_an_undamaged_one_has(
 
 
 def test_a_merge_leaves_a_part_that_was_made_anew_meanwhile(tmp_path: Path) -> None:
-    scores = ScoreTable(tmp_path, IDENTITY)
-    scores.add([1], [1.0], [0.1])
+    scores = ScoreTable(tmp_path, IDENTITY, SIZE)
+    scores.add([Row(1, 1.0, 0.1)])
     (part,) = scores.folder.glob("part-*")
     whole = part.read_bytes()
-    scores.add([2], [2.0], [0.1])
+    scores.add([Row(2, 2.0, 0.1)])
     part.write_bytes(whole[:-9])
 
     class Anew(logging.Handler):
@@ -309,24 +312,25 @@ def test_a_merge_leaves_a_part_that_was_made_anew_meanwhile(tmp_path: Path) -> N
         scores.merge()
     finally:
         logger.removeHandler(handler)
-    assert np.flatnonzero(scores.read().known).tolist() == [1, 2]
+    assert scores.read().arch_index.tolist() == [1, 2]
 
 
 def test_two_imports_into_a_damaged_store_come_to_the_same(archive: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    nats.import_archive(archive, store, n_jobs=1)
-    expected = [values(nats.load(dataset, path=archive, store=store)) for dataset in DATASETS]
+    nats.import_archive(archive, store, TOPOLOGY, n_jobs=1)
+    expected = [values(nats.load(dataset, space=TOPOLOGY, path=archive, store=store)) for dataset in DATASETS]
     folder = nats.import_folder(archive, store)
     (part,) = folder.glob("parts/[0-9]*.parquet")
     for file in (part, folder / "archive.json", folder / "cifar10.parquet"):
         file.write_bytes(file.read_bytes()[:-50])
     script = (
         "from pathlib import Path; from nas_exp.benchmarks.nats import import_archive; "
-        f"import_archive(Path({str(archive)!r}), Path({str(store)!r}), n_jobs=1)"
+        "from nas_exp.spaces.topology import TopologySpace; "
+        f"import_archive(Path({str(archive)!r}), Path({str(store)!r}), TopologySpace(C=16, N=5), n_jobs=1)"
     )
     both = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
-    assert [values(nats.load(dataset, path=archive, store=store)) for dataset in DATASETS] == expected
+    assert [values(nats.load(dataset, space=TOPOLOGY, path=archive, store=store)) for dataset in DATASETS] == expected
     assert (folder / "parts" / f"damaged-{part.name}").exists()
 
 
@@ -335,4 +339,4 @@ def test_architectures_that_change_while_they_are_imported_are_named(
 ) -> None:
     monkeypatch.setattr(nats, "_import", lambda *_: None)
     with pytest.raises(InputError, match=r"NATS-tss.pickle.pbz2: has changed while it was read, as one of 3; import"):
-        nats.import_archive(archive, tmp_path / "store", n_jobs=1)
+        nats.import_archive(archive, tmp_path / "store", TOPOLOGY, n_jobs=1)

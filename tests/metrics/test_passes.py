@@ -17,7 +17,10 @@ from nas_exp.metrics.passes import Pass, computed_from, run_passes
 from nas_exp.metrics.snip import snip
 from nas_exp.networks.cell_graph import Spec
 from nas_exp.networks.cells import cell_network_of
-from nas_exp.scoring.compute import Work, compute, compute_together
+from nas_exp.scoring.compute import compute
+from nas_exp.scoring.recipe import Recipe
+from nas_exp.spaces.space import Images
+from nas_exp.spaces.topology import TopologySpace
 from tests.metrics.networks import SEEDS, SPECS, cell_network, random_batch
 
 PASSES: dict[Pass, dict[str, bool]] = {loss_gradients: {"saliences": True}, image_gradients: {}, similarity: {}}
@@ -88,17 +91,17 @@ def second(found: int, *, factor: float) -> float:
     return factor * found
 
 
-def work(function: str, **arguments: Any) -> Work:
+def recipe(function: str, **arguments: Any) -> Recipe:
     metric = Metric(
         name=function, target=f"{__name__}.{function}", input="ones", network="live_cells", dtype="float64", seed=0,
         version=1, arguments=arguments,
     )  # fmt: skip
-    return Work(metric, {"C": 4, "N": 1, "num_classes": 10}, 8, None, "cpu")
+    return Recipe(f"{function} {arguments}", metric, TopologySpace(C=4, N=1), Images(10, 8), None, "cpu")
 
 
 def test_what_is_shared_is_computed_once_and_counts_in_full_for_each() -> None:
     CALLS.clear()
-    ((alone, other),) = compute_together([work("first"), work("second", factor=3.0)], [[9], [9]], n_jobs=1)
+    ((alone, other),) = compute([(recipe("first"), [9]), (recipe("second", factor=3.0), [9])], n_jobs=1)
     assert len(CALLS) == 1
     assert (alone[0].score, other[0].score) == (1, 3)
     assert 0.1 <= alone[0].seconds < 0.15 <= other[0].seconds
@@ -106,25 +109,24 @@ def test_what_is_shared_is_computed_once_and_counts_in_full_for_each() -> None:
 
 def test_a_metric_that_is_asked_for_alone_runs_its_pass() -> None:
     CALLS.clear()
-    ((found,),) = compute(work("second", factor=2.0), [9], n_jobs=1)
+    (((found,),),) = compute([(recipe("second", factor=2.0), [9])], n_jobs=1)
     assert (len(CALLS), found.score) == (1, 2)
     assert found.seconds >= 0.15
 
 
 def test_metrics_that_lack_different_architectures_are_scored_on_those() -> None:
     CALLS.clear()
-    chunks = list(
-        compute_together([work("first"), work("second", factor=1.0)], [[2578, 4112], [4112, 12556]], n_jobs=1)
-    )
-    found = [[scored.arch_index for chunk in chunks for scored in chunk[number]] for number in (0, 1)]
+    wanted = [(recipe("first"), [2578, 4112]), (recipe("second", factor=1.0), [4112, 12556])]
+    chunks = list(compute(wanted, n_jobs=1))
+    found = [[row.arch_index for chunk in chunks for row in chunk[number]] for number in (0, 1)]
     assert [sorted(archs) for archs in found] == [[2578, 4112], [4112, 12556]]
     assert len(CALLS) == 3
 
 
 def test_a_metric_takes_the_forms_of_the_network_that_its_pass_takes() -> None:
-    metric = dataclasses.replace(work("first").metric, target="nas_exp.metrics.snip.snip", network="blueprint")
+    metric = dataclasses.replace(recipe("first").metric, target="nas_exp.metrics.snip.snip", network="counts")
     with pytest.raises(InputError, match="snip takes modules or cells or live_cells"):
-        list(compute(dataclasses.replace(work("first"), metric=metric), [9], n_jobs=1))
+        list(compute([(dataclasses.replace(recipe("first"), key="snip", metric=metric), [9])], n_jobs=1))
 
 
 def test_a_metric_has_the_name_and_documentation_of_its_function() -> None:

@@ -84,7 +84,7 @@ def imported(folder: Path) -> Results:
     """What is imported of an archive, by architecture."""
     rows: dict[Any, Any] = {}
     for part in folder.glob("data/benchmarks/*/parts/[0-9]*.parquet"):
-        for row in table.read_arrow(part).to_pylist():
+        for row in table.read_arrow(part, TOPOLOGY).to_pylist():
             rows[row["nats_index"]] = {key: value for key, value in row.items() if key != "stamp"}
     return rows
 
