@@ -16,7 +16,7 @@ from nas_exp.spaces.topology import spec_of_index
 
 def table(score: npt.NDArray[np.float64]) -> pd.DataFrame:
     """Return the paper's table II: one row an architecture, with its spec and its score."""
-    return pd.DataFrame({"spec": [str([*spec_of_index(arch)]) for arch in range(SIZE)], "score": score})
+    return pd.DataFrame({"spec": [str([*spec_of_index(arch)]) for arch in range(len(score))], "score": score})
 
 
 def random_search(scores: pd.DataFrame, seed: int, *, N: int) -> list[float]:

@@ -38,7 +38,7 @@ from nas_exp.networks.cell_graph import NOR_CONV_3X3, effective_cell, first_equa
 from nas_exp.networks.modules import Network, initialise  # noqa: E402
 from nas_exp.scoring.compute import compute  # noqa: E402
 from nas_exp.scoring.recipe import Recipe  # noqa: E402
-from nas_exp.spaces.space import Images  # noqa: E402
+from nas_exp.spaces.space import Dataset  # noqa: E402
 from nas_exp.spaces.topology import TopologySpace, index_of_spec, spec_of_index  # noqa: E402
 from perf import reference  # noqa: E402
 
@@ -107,7 +107,8 @@ def main() -> None:
 
 def random_architectures(count: int) -> list[int]:
     """Draw architectures that are different networks, as a scoring run would not compute one twice."""
-    drawn = first_equal()[np.random.default_rng(0).permutation(SIZE)]
+    drawn = first_equal()
+    drawn = drawn[np.random.default_rng(0).permutation(len(drawn))]
     return list(dict.fromkeys(drawn.tolist()))[:count]
 
 
@@ -118,7 +119,7 @@ def random_batch(size: int = BATCH_SIZE) -> MiniBatch:
     return MiniBatch(images, rng.integers(0, 10, size), digest=f"random {size}")
 
 
-def recipe(name: str, batch: MiniBatch, device: str = "cpu") -> Work:
+def recipe(name: str, batch: MiniBatch, device: str = "cpu") -> Recipe:
     """Return what scoring with the metric of that name in conf/ means."""
     file = OmegaConf.load(ROOT / "conf/metric" / f"{name}.yaml")
     file.seed = 0
@@ -126,7 +127,7 @@ def recipe(name: str, batch: MiniBatch, device: str = "cpu") -> Work:
     node["target"] = node.pop("_target_")
     own = {key: node.pop(key) for key in list(node) if key not in {field.name for field in dataclasses.fields(Metric)}}
     metric = Metric(**node, arguments=own)
-    key, images = f"{name} {batch.digest} {device}", Images(SIZES["num_classes"], IMAGE_SIZE)
+    key, images = f"{name} {batch.digest} {device}", Dataset(SIZES["num_classes"], IMAGE_SIZE)
     used = batch if metric.input == "images" else None
     return Recipe(key, metric, TopologySpace(C=SIZES["C"], N=SIZES["N"]), images, used, device)
 
@@ -174,21 +175,22 @@ def report_suite(rows: list[Row]) -> None:
     for row in rows:
         name = names.get(row["metric"], row["metric"])
         print(f"{name:<20} {row['seconds']:6.2f} s, {row['processor_seconds']:6.2f} s of the processor")
-    distinct = len(np.unique(first_equal()))
-    of_space = rows[-1]["seconds"] * distinct / SIZE
-    print(f"{distinct} of the space's {SIZE} networks are different: {of_space:.2f} s a network of a whole table")
+    all_networks = first_equal()
+    distinct, size = len(np.unique(all_networks)), len(all_networks)
+    of_space = rows[-1]["seconds"] * distinct / size
+    print(f"{distinct} of the space's {size} networks are different: {of_space:.2f} s a network of a whole table")
 
 
 def measure_at_once(recipes: list[Recipe], archs: list[int], n_jobs: int) -> float:
     """Return seconds of wall time a network when as many processes score architectures by all metrics at once."""
     context = get_context("spawn")
     # a process that fails to warm up ends the others, which would wait for it
-    workers = ProcessPoolExecutor(n_jobs, mp_context=context, initializer=warm_up_together, initargs=(works,))
+    workers = ProcessPoolExecutor(n_jobs, mp_context=context, initializer=warm_up_together, initargs=(recipes,))
     with context.Manager() as manager, workers:
         ready = manager.Barrier(n_jobs)
         # each in another order, so that they do not do the same thing at the same moment
         lists = [archs[first % len(archs) :] + archs[: first % len(archs)] for first in range(n_jobs)]
-        done = [workers.submit(score_when_all_are_ready, works, part, ready) for part in lists]
+        done = [workers.submit(score_when_all_are_ready, recipes, part, ready) for part in lists]
         return max(each.result() for each in done) / (n_jobs * len(archs))
 
 

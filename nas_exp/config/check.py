@@ -23,7 +23,7 @@ from nas_exp.config.schema import ConfigNode, DatasetNode
 from nas_exp.config.signatures import check_value, find, keywords
 from nas_exp.config.types import Algo, BenchmarkCall, Call, Config, Metric, RuleName
 from nas_exp.errors import InputError
-from nas_exp.spaces.space import Images, Space
+from nas_exp.spaces.space import Dataset, Space
 from nas_exp.storage.seals import digest
 from nas_exp.storage.summary import RERUN
 
@@ -108,7 +108,7 @@ def _space(values: dict[str, Any]) -> Space:
     if not isinstance(space, Space):
         raise InputError(f"space._target_={values['space']['_target_']}: expected a class derived from Space")
     space = space.named(name, arguments)
-    space.check(Images(values["dataset"]["num_classes"], values["dataset"]["image_size"]))
+    space.check(Dataset(values["dataset"]["num_classes"], values["dataset"]["image_size"]))
     return space
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from nas_exp.algos import CostName
 from nas_exp.bounds import AtLeast
 from nas_exp.config.schema import DatasetNode
-from nas_exp.spaces.space import Images, Space
+from nas_exp.spaces.space import Dataset, Space
 
 if TYPE_CHECKING:
     from nas_exp.benchmarks import Benchmark
@@ -132,9 +132,9 @@ class Config:
     16 hexadecimal digits."""
 
     @property
-    def images(self) -> Images:
-        """What networks are built for."""
-        return Images(self.dataset.num_classes, self.dataset.image_size)
+    def built_for(self) -> Dataset:
+        """The dataset as networks see it."""
+        return Dataset(self.dataset.num_classes, self.dataset.image_size)
 
     def of_scores(self) -> "dict[str, Config]":
         """Return a configuration for each score that the algorithm is given, by parameter; this one is `score`'s."""

@@ -192,7 +192,7 @@ def _network(recipe: Recipe, prepared: "_Prepared", arch_index: int, form: str) 
     metric = recipe.metric
     assert metric.seed is not None
     weights = Weights(metric.seed, str(metric.dtype), str(prepared.batch.images.device))
-    network = recipe.space.network(arch_index, form, recipe.images, weights)
+    network = recipe.space.network(arch_index, form, recipe.dataset, weights)
     if prepared.forms and not isinstance(network, tuple(prepared.forms.values())):
         raise InputError(f"{metric.key}.network={form}: {metric.target} takes {' or '.join(prepared.forms)}")
     return network
@@ -255,7 +255,7 @@ def _batch(recipe: Recipe) -> "Batch":
     from nas_exp.networks.layers import memory_format
 
     if recipe.batch is None:
-        size = recipe.images.image_size
+        size = recipe.dataset.image_size
         images, labels = torch.ones(1, 3, size, size), torch.zeros(1, dtype=torch.int64)
     else:
         images, labels = torch.tensor(recipe.batch.images), torch.tensor(recipe.batch.labels)

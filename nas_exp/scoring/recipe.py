@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nas_exp.config.types import Metric
 from nas_exp.datasets.images import MiniBatch
-from nas_exp.spaces.space import Images, Space
+from nas_exp.spaces.space import Dataset, Space
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +15,7 @@ class Recipe:
     """A digest of the table's identity, and the device."""
     metric: Metric
     space: Space
-    images: Images
+    dataset: Dataset
     """What networks are built for."""
     batch: MiniBatch | None
     """The mini-batch; None for metrics that see an image of ones."""

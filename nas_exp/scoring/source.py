@@ -158,7 +158,7 @@ class TableSource:
             batch = self.batches(metric.batch_size, metric.seed)
             identity["images"] = batch.digest
         key = digest({**identity, "device": config.device})
-        recipe = Recipe(key, metric, config.space, config.images, batch, config.device)
+        recipe = Recipe(key, metric, config.space, config.built_for, batch, config.device)
         return ScoreTable(config.scores, identity, len(config.space), recipe)
 
     def known(self) -> Scores:

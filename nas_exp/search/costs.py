@@ -7,33 +7,33 @@ import numpy as np
 from nas_exp.algos import CostName, Costs
 from nas_exp.benchmarks import Benchmark
 from nas_exp.errors import InputError
-from nas_exp.spaces.space import Images, Space
+from nas_exp.spaces.space import Dataset, Space
 
 
-def costs_of(name: CostName, space: Space, images: Images, load: Callable[[], Benchmark]) -> Costs:
+def costs_of(name: CostName, space: Space, dataset: Dataset, load: Callable[[], Benchmark]) -> Costs:
     """Return the costs of architectures: parameters or multiply-adds in millions, or latency in seconds.
 
     Args:
         name: which cost.
         space: counts parameters and multiply-adds.
-        images: what networks are built for.
+        dataset: what networks are built for.
         load: loads the benchmark, which has the latencies; NaN where it has none.
 
     Raises:
         InputError: the benchmark has no latency at all, or the space cannot count.
     """
-    return COSTS[name](space, images, load)
+    return COSTS[name](space, dataset, load)
 
 
-def _params(space: Space, images: Images, _: Callable[[], Benchmark]) -> Costs:
-    return lambda arch_index: space.params(np.asarray(arch_index, dtype=np.int64), images) / 1e6
+def _params(space: Space, dataset: Dataset, _: Callable[[], Benchmark]) -> Costs:
+    return lambda arch_index: space.params(np.asarray(arch_index, dtype=np.int64), dataset) / 1e6
 
 
-def _flops(space: Space, images: Images, _: Callable[[], Benchmark]) -> Costs:
-    return lambda arch_index: space.flops(np.asarray(arch_index, dtype=np.int64), images) / 1e6
+def _flops(space: Space, dataset: Dataset, _: Callable[[], Benchmark]) -> Costs:
+    return lambda arch_index: space.flops(np.asarray(arch_index, dtype=np.int64), dataset) / 1e6
 
 
-def _latency(_: Space, __: Images, load: Callable[[], Benchmark]) -> Costs:
+def _latency(_: Space, __: Dataset, load: Callable[[], Benchmark]) -> Costs:
     benchmark = load()
     if not benchmark.knows("latency"):
         raise InputError(
@@ -43,7 +43,7 @@ def _latency(_: Space, __: Images, load: Callable[[], Benchmark]) -> Costs:
     return lambda arch_index: benchmark.of("latency", arch_index)
 
 
-COSTS: dict[CostName, Callable[[Space, Images, Callable[[], Benchmark]], Costs]] = {
+COSTS: dict[CostName, Callable[[Space, Dataset, Callable[[], Benchmark]], Costs]] = {
     "params": _params,
     "flops": _flops,
     "latency": _latency,

@@ -35,8 +35,8 @@ class Schedules:
 
 
 @dataclass(frozen=True)
-class Images:
-    """The images that networks are built for: their number of classes, and their height and width in pixels."""
+class Dataset:
+    """What networks are built for: the number of classes, and the height and width of an image in pixels."""
 
     num_classes: int
     image_size: int
@@ -184,30 +184,30 @@ class Space:
         except InputError:
             return -1
 
-    def check(self, images: Images) -> None:
-        """Check that networks of this space can be built for such images.
+    def check(self, dataset: Dataset) -> None:
+        """Check that networks of this space can be built for such a dataset.
 
         Raises:
             InputError: they cannot.
         """
 
-    def build(self, options: Sequence[str], images: Images) -> "nn.Module":
+    def build(self, options: Sequence[str], dataset: Dataset) -> "nn.Module":
         """Build the network of an architecture, with the weights that PyTorch draws by default.
 
         Args:
             options: the name of the option at each position.
-            images: what it classifies; it maps (B, 3, H, W) to logits (B, num_classes).
+            dataset: what it classifies; it maps (B, 3, H, W) to logits (B, num_classes).
         """
         raise NotImplementedError
 
-    def network(self, arch_index: int, form: str, images: Images, weights: Weights) -> Any:
+    def network(self, arch_index: int, form: str, dataset: Dataset, weights: Weights) -> Any:
         """Return the network of an architecture as a metric sees it, a function of its arguments alone.
 
         Args:
             arch_index: the architecture.
             form: which form it has. Here all but ``counts`` are the `torch.nn.Module` of `build`, in training mode;
                 spaces may have faster ones for ``cells`` and ``live_cells``.
-            images: what it classifies.
+            dataset: what it classifies.
             weights: how its weights are made.
 
         Raises:
@@ -220,7 +220,7 @@ class Space:
         names = [names[option] for names, option in zip(self.choices, self.options(arch_index), strict=True)]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(weights.seed)
-            module = self.build(names, images)
+            module = self.build(names, dataset)
         return module.to(device=weights.device, dtype=getattr(torch, weights.dtype)).train()
 
     def first_equal(self, arch_index: Sequence[int], form: str) -> Sequence[int]:
@@ -247,7 +247,7 @@ class Space:
         """
         return None
 
-    def params(self, arch_index: IntArray, images: Images) -> IntArray:
+    def params(self, arch_index: IntArray, dataset: Dataset) -> IntArray:
         """Return the numbers of trainable parameters: shape (n,), as `arch_index`.
 
         Raises:
@@ -255,7 +255,7 @@ class Space:
         """
         raise InputError(f"space={self.name}: does not count parameters")
 
-    def flops(self, arch_index: IntArray, images: Images) -> IntArray:
+    def flops(self, arch_index: IntArray, dataset: Dataset) -> IntArray:
         """Return the multiply-adds of one image's forward pass: shape (n,), as `arch_index`.
 
         Raises:

@@ -26,7 +26,7 @@ from nas_exp.networks.cell_graph import (
     first_equal,
 )
 from nas_exp.networks.counts import Counts
-from nas_exp.spaces.space import Images, Schedules, Space, Weights
+from nas_exp.spaces.space import Dataset, Schedules, Space, Weights
 
 
 class TopologySpace(Space):
@@ -54,10 +54,12 @@ class TopologySpace(Space):
         """See `Space.identity`."""
         return {"space": "topology", "network": {"C": self.C, "N": self.N}}
 
-    def check(self, images: Images) -> None:
+    def check(self, dataset: Dataset) -> None:
         """See `Space.check`."""
-        if images.image_size % 4:
-            raise InputError(f"dataset.image_size={images.image_size}: expected a multiple of 4, as it is halved twice")
+        if dataset.image_size % 4:
+            raise InputError(
+                f"dataset.image_size={dataset.image_size}: expected a multiple of 4, as it is halved twice"
+            )
 
     def spell(self, arch_index: int) -> str:
         """Return the `arch_str` of an architecture, as NATS-Bench writes it."""
@@ -74,7 +76,7 @@ class TopologySpace(Space):
     def _parsed(self, arch_str: str) -> int:
         return _indices().get(arch_str, -1)
 
-    def network(self, arch_index: int, form: str, images: Images, weights: Weights) -> Any:
+    def network(self, arch_index: int, form: str, dataset: Dataset, weights: Weights) -> Any:
         """Return the official network of an architecture.
 
         Args:
@@ -82,10 +84,10 @@ class TopologySpace(Space):
             form: ``cells``, a fast `CellNetwork`; ``live_cells``, the same without the ReLUs of convolutions that lead
                 nowhere; ``modules``, the same network as a `torch.nn.Module`; or ``counts``, its `Counts`, without
                 weights.
-            images: what it classifies.
+            dataset: what it classifies.
             weights: how its weights are made.
         """
-        spec, size = self.options(arch_index), {"C": self.C, "N": self.N, "num_classes": images.num_classes}
+        spec, size = self.options(arch_index), {"C": self.C, "N": self.N, "num_classes": dataset.num_classes}
         if form == "counts":
             return Counts(np.array(spec), **size)
         import torch
@@ -112,18 +114,18 @@ class TopologySpace(Space):
         """Return the number of the function that each architecture computes, up to relabelling: shape (n,)."""
         return _functions()[arch_index]
 
-    def params(self, arch_index: IntArray, images: Images) -> IntArray:
+    def params(self, arch_index: IntArray, dataset: Dataset) -> IntArray:
         """See `Space.params`; those of operations that no signal passes count."""
-        return self._counts(arch_index, images).params()
+        return self._counts(arch_index, dataset).params()
 
-    def flops(self, arch_index: IntArray, images: Images) -> IntArray:
+    def flops(self, arch_index: IntArray, dataset: Dataset) -> IntArray:
         """See `Space.flops`; those of operations that no signal passes count."""
-        return self._counts(arch_index, images).flops(images.image_size)
+        return self._counts(arch_index, dataset).flops(dataset.image_size)
 
-    def _counts(self, arch_index: IntArray, images: Images) -> Counts:
+    def _counts(self, arch_index: IntArray, dataset: Dataset) -> Counts:
         weights = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
         specs = np.asarray(arch_index)[..., None] // weights % len(OPERATIONS)
-        return Counts(specs, C=self.C, N=self.N, num_classes=images.num_classes)
+        return Counts(specs, C=self.C, N=self.N, num_classes=dataset.num_classes)
 
 
 def spec_of_index(arch_index: int) -> Spec:

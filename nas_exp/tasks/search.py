@@ -142,4 +142,4 @@ def _cost(config: Config) -> Costs | None:
     if config.algo.cost is None:
         return None
     benchmark, dataset = config.benchmark, config.dataset.name
-    return costs_of(config.algo.cost, config.space, config.images, lambda: benchmark.load(dataset))
+    return costs_of(config.algo.cost, config.space, config.built_for, lambda: benchmark.load(dataset))

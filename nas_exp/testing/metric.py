@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nas_exp.spaces.space import Images, Space, Weights
+from nas_exp.spaces.space import Dataset, Space, Weights
 from nas_exp.spaces.topology import TopologySpace
 
 
@@ -16,7 +16,7 @@ def check_metric(
     *,
     network: str = "modules",
     space: Space | None = None,
-    images: Images | None = None,
+    dataset: Dataset | None = None,
     arch_index: Sequence[int] | None = None,
     batch_size: int = 8,
     **arguments: Any,
@@ -27,7 +27,7 @@ def check_metric(
         metric: the function, ``metric(network, batch, **arguments)``.
         network: the form of the network that it takes, as in its YAML.
         space: by default the topology space, with small networks.
-        images: what networks are built for; by default ten classes of 16 x 16 pixels.
+        dataset: what networks are built for; by default ten classes of 16 x 16 pixels.
         arch_index: architectures that should have finite scores; by default some of the space.
         batch_size: images of random pixels in the mini-batch.
         arguments: the metric's own parameters.
@@ -40,17 +40,17 @@ def check_metric(
     from nas_exp.metrics import Batch
     from nas_exp.networks.settings import exact
 
-    space, images = space or TopologySpace(C=4, N=1), images or Images(num_classes=10, image_size=16)
+    space, dataset = space or TopologySpace(C=4, N=1), dataset or Dataset(num_classes=10, image_size=16)
     archs = _some(space) if arch_index is None else list(arch_index)
     generator = torch.Generator().manual_seed(0)
-    pixels = torch.randn(batch_size, 3, images.image_size, images.image_size, generator=generator)
-    labels = torch.randint(images.num_classes, (batch_size,), generator=generator)
+    pixels = torch.randn(batch_size, 3, dataset.image_size, dataset.image_size, generator=generator)
+    labels = torch.randint(dataset.num_classes, (batch_size,), generator=generator)
 
     def scores(order: Sequence[int]) -> dict[int, float]:
         found = {}
         with exact():
             for arch in order:
-                built = space.network(arch, network, images, Weights(0, "float32", "cpu"))
+                built = space.network(arch, network, dataset, Weights(0, "float32", "cpu"))
                 batch = Batch(pixels.clone(), labels.clone())
                 before = _state(built)
                 found[arch] = float(metric(built, batch, **arguments))

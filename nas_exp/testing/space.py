@@ -4,15 +4,15 @@ import pickle
 
 import numpy as np
 
-from nas_exp.spaces.space import Images, Space, Weights
+from nas_exp.spaces.space import Dataset, Space, Weights
 
 
-def check_space(space: Space, *, images: Images | None = None, samples: int = 20) -> None:
+def check_space(space: Space, *, dataset: Dataset | None = None, samples: int = 20) -> None:
     """Check that a space spells, numbers, changes and builds its architectures as the rest of the package expects.
 
     Args:
         space: the space.
-        images: what networks are built for; by default ten classes of 16 x 16 pixels.
+        dataset: what networks are built for; by default ten classes of 16 x 16 pixels.
         samples: how many architectures are looked at; of two of them networks are built.
 
     Raises:
@@ -33,20 +33,20 @@ def check_space(space: Space, *, images: Images | None = None, samples: int = 20
         for other in neighbours:
             changed = sum(a != b for a, b in zip(options, space.options(other), strict=True))
             assert changed == 1, f"neighbours of {arch}: {other} differs at {changed} positions"
-    _check_networks(space, archs[:2], images or Images(num_classes=10, image_size=16))
+    _check_networks(space, archs[:2], dataset or Dataset(num_classes=10, image_size=16))
 
 
-def _check_networks(space: Space, archs: list[int], images: Images) -> None:
+def _check_networks(space: Space, archs: list[int], dataset: Dataset) -> None:
     import torch
 
-    space.check(images)
-    batch = torch.zeros(2, 3, images.image_size, images.image_size)
+    space.check(dataset)
+    batch = torch.zeros(2, 3, dataset.image_size, dataset.image_size)
     for arch in archs:
-        first = space.network(arch, "modules", images, Weights(0, "float32", "cpu"))
+        first = space.network(arch, "modules", dataset, Weights(0, "float32", "cpu"))
         torch.rand(1)  # the global generator must not matter
-        again, other = (space.network(arch, "modules", images, Weights(seed, "float32", "cpu")) for seed in (0, 1))
+        again, other = (space.network(arch, "modules", dataset, Weights(seed, "float32", "cpu")) for seed in (0, 1))
         shape = tuple(first(batch).shape)
-        assert shape == (2, images.num_classes), f"architecture {arch}: logits have the shape {shape}"
+        assert shape == (2, dataset.num_classes), f"architecture {arch}: logits have the shape {shape}"
         weights, same = list(first.parameters()), list(again.parameters())
         assert all(map(torch.equal, weights, same)), f"architecture {arch}: weights differ under one seed"
         differ = any(not torch.equal(a, b) for a, b in zip(weights, other.parameters(), strict=True))

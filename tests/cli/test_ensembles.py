@@ -13,6 +13,7 @@ from nas_exp.scoring.table import SHIPPED
 from nas_exp.storage.parquet import read_columns
 from tests.conftest import RunProgram
 from tests.job_files import BASIC, SMALL, only, rows
+from tests.topology import TOPOLOGY
 
 MEMBERS = "metric.members=[relu,synflow]"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from nas_exp.benchmarks.nats import import_archive
 from nas_exp.datasets.images import load_images
 from nas_exp.errors import InputError
+from nas_exp.spaces.topology import TopologySpace
 
 if __name__ == "__main__":
     _, kind, folder = sys.argv
@@ -13,7 +14,7 @@ if __name__ == "__main__":
         if kind == "images":
             load_images(Path(folder), name="cifar10", num_classes=10, image_size=32)
         else:
-            import_archive(Path(folder), Path("data"), n_jobs=1)
+            import_archive(Path(folder), Path("data"), TopologySpace(C=16, N=5), n_jobs=1)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -19,7 +19,7 @@ from nas_exp.networks.cell_graph import Spec
 from nas_exp.networks.cells import cell_network_of
 from nas_exp.scoring.compute import compute
 from nas_exp.scoring.recipe import Recipe
-from nas_exp.spaces.space import Images
+from nas_exp.spaces.space import Dataset
 from nas_exp.spaces.topology import TopologySpace
 from tests.metrics.networks import SEEDS, SPECS, cell_network, random_batch
 
@@ -96,7 +96,7 @@ def recipe(function: str, **arguments: Any) -> Recipe:
         name=function, target=f"{__name__}.{function}", input="ones", network="live_cells", dtype="float64", seed=0,
         version=1, arguments=arguments,
     )  # fmt: skip
-    return Recipe(f"{function} {arguments}", metric, TopologySpace(C=4, N=1), Images(10, 8), None, "cpu")
+    return Recipe(f"{function} {arguments}", metric, TopologySpace(C=4, N=1), Dataset(10, 8), None, "cpu")
 
 
 def test_what_is_shared_is_computed_once_and_counts_in_full_for_each() -> None:

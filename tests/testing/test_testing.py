@@ -14,7 +14,7 @@ from nas_exp.algos import Trajectory, ls, rea, rs, tpe, two_stage
 from nas_exp.metrics.grad_norm import grad_norm
 from nas_exp.metrics.l2_norm import l2_norm
 from nas_exp.metrics.relu import relu
-from nas_exp.spaces.space import Images, Space
+from nas_exp.spaces.space import Dataset, Space
 from nas_exp.spaces.topology import TopologySpace
 from nas_exp.testing import check_algorithm, check_metric, check_space
 
@@ -25,7 +25,7 @@ class Pyramid(Space):
     choices = (("narrow", "wide"), ("flat", "deep", "deeper"))
     name = "pyramid"
 
-    def build(self, options: Any, images: Images) -> nn.Module:
+    def build(self, options: Any, images: Dataset) -> nn.Module:
         width = 4 if options[0] == "narrow" else 8
         layers: list[nn.Module] = [nn.Conv2d(3, width, 3), nn.ReLU()]
         for _ in range(["flat", "deep", "deeper"].index(options[1])):
@@ -59,7 +59,7 @@ class Misspelled(Pyramid):
 
 class Unseeded(Pyramid):
     def network(self, *arguments: Any, **keywords: Any) -> nn.Module:
-        return self.build(("wide", "flat"), Images(10, 16))
+        return self.build(("wide", "flat"), Dataset(10, 16))
 
 
 @pytest.mark.parametrize(("space", "told"), [(Misspelled(), "parse"), (Unseeded(), "one seed")])

@@ -26,6 +26,7 @@ from typing import Any
 from nas_exp.benchmarks import table
 from nas_exp.storage.parquet import read_columns
 from nas_exp.storage.seals import SEAL
+from tests.topology import TOPOLOGY
 
 ROOT = Path(__file__).parents[2]
 
