@@ -154,7 +154,7 @@ def test_two_objectives_end_in_a_pareto_front(
         assert (a / file).read_bytes() == (b / file).read_bytes()
     assert (a / "pareto.png").read_bytes().startswith(b"\x89PNG")
     benchmark, summary = made_up(tables), json.loads((a / "summary.json").read_text())
-    costs = costs_of(cost, TOPOLOGY, configure().images, lambda: benchmark)  # type: ignore[arg-type]
+    costs = costs_of(cost, TOPOLOGY, configure().built_for, lambda: benchmark)  # type: ignore[arg-type]
     costs_of_all = costs(range(len(TOPOLOGY)))
     front = rows(a / "pareto.csv")
     assert list(front[0]) == ["run", "arch_index", "arch_str", "score", "cost", "val_acc", "test_acc"]
