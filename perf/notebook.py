@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nas_exp.networks.cell_graph import OPERATIONS
-from nas_exp.spaces.topology import spec_of_index
+from nas_exp.networks.cell_graph import OPERATIONS, all_specs
 
 
 def table(score: npt.NDArray[np.float64]) -> pd.DataFrame:
     """Return the paper's table II: one row an architecture, with its spec and its score."""
-    return pd.DataFrame({"spec": [str([*spec_of_index(arch)]) for arch in range(len(score))], "score": score})
+    return pd.DataFrame({"spec": [str([*spec]) for spec in all_specs()], "score": score})
 
 
 def random_search(scores: pd.DataFrame, seed: int, *, N: int) -> list[float]:

@@ -39,10 +39,11 @@ from nas_exp.networks.modules import Network, initialise  # noqa: E402
 from nas_exp.scoring.compute import compute  # noqa: E402
 from nas_exp.scoring.recipe import Recipe  # noqa: E402
 from nas_exp.spaces.space import Dataset  # noqa: E402
-from nas_exp.spaces.topology import TopologySpace, index_of_spec, spec_of_index  # noqa: E402
+from nas_exp.spaces.topology import TopologySpace  # noqa: E402
 from perf import reference  # noqa: E402
 
 SIZES = {"C": 16, "N": 5, "num_classes": 10}
+SPACE = TopologySpace(C=16, N=5)
 BATCH_SIZE, IMAGE_SIZE = 128, 32
 PLAIN: dict[str, list[tuple[str, Callable[[Any, Batch], float]]]] = {
     "relu": [("per layer", reference.relu_per_layer), ("concatenated", reference.relu_concatenated)],
@@ -129,7 +130,7 @@ def recipe(name: str, batch: MiniBatch, device: str = "cpu") -> Recipe:
     metric = Metric(**node, arguments=own)
     key, images = f"{name} {batch.digest} {device}", Dataset(SIZES["num_classes"], IMAGE_SIZE)
     used = batch if metric.input == "images" else None
-    return Recipe(key, metric, TopologySpace(C=SIZES["C"], N=SIZES["N"]), images, used, device)
+    return Recipe(key, metric, SPACE, images, used, device)
 
 
 def suite_recipes(device: str) -> dict[str, Recipe]:
@@ -204,7 +205,7 @@ def score_when_all_are_ready(recipes: list[Recipe], archs: list[int], ready: thr
 
 def warm_up_together(recipes: list[Recipe]) -> None:
     """Import, draw the weights, and score the largest network with all metrics at once."""
-    largest = [index_of_spec((NOR_CONV_3X3,) * 6)]
+    largest = [SPACE.index((NOR_CONV_3X3,) * 6)]
     for _ in range(2):  # so that memory has its final size
         list(compute([(each, largest) for each in recipes], n_jobs=1))
 
@@ -262,7 +263,7 @@ def measure_plain(metric: str, archs: list[int], images: MiniBatch) -> dict[str,
     for form, function in PLAIN[metric]:
         for arch in [archs[0], *archs]:  # the first once more, to warm up
             start = time.perf_counter()
-            network = Network(spec_of_index(arch), **SIZES)
+            network = Network(SPACE.options(arch), **SIZES)
             initialise(network, 0)
             function(network, batch)
             times.setdefault(form, []).append(1e3 * (time.perf_counter() - start))
@@ -276,9 +277,9 @@ def convolutions_alone(arch: int, images: MiniBatch) -> tuple[float, float]:
     Forward, and backward for the gradients of weights and inputs.
     """
     torch.set_num_threads(1)
-    network = Network(spec_of_index(arch), **SIZES)
+    network = Network(SPACE.options(arch), **SIZES)
     initialise(network, 0)
-    live = {edge for edge, _, _ in effective_cell(spec_of_index(arch)).computed}
+    live = {edge for edge, _, _ in effective_cell(SPACE.options(arch)).computed}
     for block in network.blocks:
         for number, edge in enumerate(getattr(block, "edges", ())):
             if number not in live and any(edge.children()):

@@ -12,6 +12,8 @@ from nas_exp.spaces.topology import TopologySpace
 
 TOPOLOGY = TopologySpace(C=16, N=5)
 SIZE = len(TOPOLOGY)
+spec_of_index, index_of_spec = TOPOLOGY.options, TOPOLOGY.index
+str_of_index, index_of_str = TOPOLOGY.spell, TOPOLOGY.parse
 SPECS: npt.NDArray[np.int64] = np.array(list(all_specs()))
 """The options of every architecture: shape (SIZE, 6)."""
 

@@ -14,10 +14,8 @@ from nas_exp.arrays import FloatArray
 from nas_exp.config.check import Config, check
 from nas_exp.errors import InputError, in_one_line
 from nas_exp.report.sweep import FinishedJob, FinishedSweep
-from nas_exp.storage.damage import DamagedError
-from nas_exp.storage.seals import read_json
 from nas_exp.storage.summary import SUMMARY, read_error, read_summary, read_whole_summary
-from nas_exp.sweeps.jobs import JOBS
+from nas_exp.sweeps.jobs import listed_jobs
 
 log = logging.getLogger(__name__)
 
@@ -58,16 +56,9 @@ def _task_of(folder: Path) -> str:
 def _planned(folder: Path) -> tuple[dict[str, str | None], dict[str, str]]:
     """Return the folders of all jobs with the hashes of their configurations, and why others were left out."""
     try:
-        listed = read_json(folder / JOBS)
-        jobs = {job["folder"]: job.get("config_hash") for job in listed["jobs"]}
-        return jobs, {job["folder"]: job["reason"] for job in listed["skipped"]}
+        return listed_jobs(folder)
     except FileNotFoundError:
         return dict.fromkeys(sorted(path.parent.name for path in folder.glob(f"*/{SUMMARY}"))), {}
-    except (DamagedError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{folder / JOBS}: not the list of a sweep's jobs ({in_one_line(error)}); "
-            "run the sweep again, which writes the list and keeps the results"
-        ) from None
 
 
 def _read_job(folder: Path, task: str, config_hash: str | None) -> FinishedJob:

@@ -3,8 +3,8 @@
 import logging
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -20,17 +20,15 @@ log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_REPORTS = 10.0
 
 
-class Scorer(Protocol):
+class Scorer(ABC):
     """The `Score` that a search is given, and what its scores take."""
 
-    @property
-    def computed(self) -> int:
-        """How many scores were computed."""
+    computed = 0
+    """How many scores were computed."""
+    computing_seconds = 0.0
+    """The time that this took."""
 
-    @property
-    def computing_seconds(self) -> float:
-        """The time that this took."""
-
+    @abstractmethod
     def __call__(self, arch_index: Sequence[int]) -> Sequence[float]:
         """Return the scores of architectures, in order.
 
@@ -38,18 +36,21 @@ class Scorer(Protocol):
             InputError: a score is missing and cannot be computed.
         """
 
+    @abstractmethod
+    def seconds(self, arch_index: Sequence[int]) -> FloatArray:
+        """Return the seconds that known scores took; NaN for the others."""
+
     def price(self, arch_index: Sequence[int]) -> FloatArray:
         """Return the seconds that the scores of architectures take, without giving them; NaN where not known.
 
         Raises:
             InputError: a score is missing and cannot be computed.
         """
-
-    def seconds(self, arch_index: Sequence[int]) -> FloatArray:
-        """Return the seconds that known scores took; NaN for the others."""
+        return self.seconds(arch_index)
 
     def for_search(self) -> "Scorer":
-        """Return the scorer of one search, which has scored nothing yet."""
+        """Return the scorer of one search: this one, if its scores do not depend on what else was scored."""
+        return self
 
     def incumbents(self, arch_index: IntArray, score: FloatArray) -> IntArray:
         """Return, for each step of a search, the step of the best-scored so far; -1 without any.
@@ -58,9 +59,10 @@ class Scorer(Protocol):
             arch_index: the architectures in the order scored, shape (steps,).
             score: the score of each at the end of the search.
         """
+        return first_best(score)
 
 
-class TableScorer:
+class TableScorer(Scorer):
     """A scorer that starts from known scores. What is missing is computed, once, and added to a table."""
 
     def __init__(
@@ -78,12 +80,9 @@ class TableScorer:
         self._seconds: dict[int, float] = {}
         self._learn(scores)
         self._size, self._filling, self._unknown = size, filling, unknown
-        self.computed = 0
-        self.computing_seconds = 0.0
         self._reported = time.monotonic()
 
     def __call__(self, arch_index: Sequence[int]) -> Sequence[float]:
-        """See `Scorer`."""
         try:
             return [self._values[arch] for arch in arch_index]
         except KeyError:
@@ -91,21 +90,11 @@ class TableScorer:
             return [self._values[arch] for arch in arch_index]
 
     def price(self, arch_index: Sequence[int]) -> FloatArray:
-        """See `Scorer.price`."""
         self._find(arch_index)
         return self.seconds(arch_index)
 
     def seconds(self, arch_index: Sequence[int]) -> FloatArray:
-        """See `Scorer.seconds`."""
         return np.array([self._seconds.get(int(arch), math.nan) for arch in arch_index])
-
-    def for_search(self) -> "TableScorer":
-        """Return this scorer, since the scores that it gives depend on no others."""
-        return self
-
-    def incumbents(self, arch_index: IntArray, score: FloatArray) -> IntArray:
-        """See `Scorer.incumbents`."""
-        return first_best(score)
 
     def _find(self, arch_index: Sequence[int]) -> None:
         missing = sorted({arch for arch in arch_index if arch not in self._values})
@@ -143,7 +132,7 @@ class TableScorer:
             log.info("%d scores computed on demand, %.1f networks/s", self.computed, rate)
 
 
-class EnsembleScorer:
+class EnsembleScorer(Scorer):
     """A scorer that makes one score of several.
 
     By rules that compare architectures it returns `Ranked` scores, which change as the search goes on, so that the
@@ -163,7 +152,6 @@ class EnsembleScorer:
         self._found: dict[int, float] = {}
 
     def __call__(self, arch_index: Sequence[int]) -> Sequence[float]:
-        """See `Scorer`."""
         by_member = np.asarray([member(arch_index) for member in self._members], dtype=np.float64)
         if not self._rule.is_relative:
             return combine(self._rule, by_member).tolist()
@@ -187,13 +175,13 @@ class EnsembleScorer:
         return np.asarray(np.sum([member.seconds(arch_index) for member in self._members], axis=0))
 
     @property
-    def computed(self) -> int:
-        """How many scores were computed."""
+    def computed(self) -> int:  # type: ignore[override]
+        """The sum over all members."""
         return sum(member.computed for member in self._members)
 
     @property
-    def computing_seconds(self) -> float:
-        """The time that this took."""
+    def computing_seconds(self) -> float:  # type: ignore[override]
+        """The sum over all members."""
         return sum(member.computing_seconds for member in self._members)
 
     def for_search(self) -> "EnsembleScorer":

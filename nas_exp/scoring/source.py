@@ -8,11 +8,12 @@ import contextlib
 import functools
 import inspect
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -36,13 +37,13 @@ class ImagesMissingError(InputError):
     """A metric needs images, there is no folder of them, and no shipped table with its parameters."""
 
 
-class Source(Protocol):
+class Source(ABC):
     """The scores of one configured metric: those that are known, and a way to the others. Making one reads nothing."""
 
-    @property
-    def metric(self) -> Metric:
-        """The metric as configured."""
+    metric: Metric
+    """The metric as configured."""
 
+    @abstractmethod
     def known(self) -> Scores:
         """Return the scores that are known; nothing is computed.
 
@@ -50,6 +51,7 @@ class Source(Protocol):
             InputError: the benchmark or the images lack what the metric needs.
         """
 
+    @abstractmethod
     def scorer(self, *, n_jobs: int) -> AbstractContextManager[Scorer]:
         """Yield a scorer; what it computes, in `n_jobs` processes, is kept when the block ends, however it ends.
 
@@ -63,9 +65,11 @@ class Source(Protocol):
         Raises:
             InputError: the images lack what a metric needs.
         """
+        return []
 
     def lacking(self) -> str | None:
         """Return what the benchmark lacks for the metric; None if nothing."""
+        return None
 
 
 def source_of(config: Config) -> Source:
@@ -112,7 +116,7 @@ def _source(config: Config, batches: _Batches) -> Source:
 
 
 @dataclass(frozen=True)
-class TableSource:
+class TableSource(Source):
     """A score table, and how to compute what it lacks."""
 
     metric: Metric
@@ -162,12 +166,10 @@ class TableSource:
         return ScoreTable(config.scores, identity, len(config.space), recipe)
 
     def known(self) -> Scores:
-        """See `Source.known`."""
         return self.table.read()
 
     @contextlib.contextmanager
     def scorer(self, *, n_jobs: int) -> Iterator[Scorer]:
-        """See `Source.scorer`."""
         table, size = self.table, len(self.config.space)
         scores = table.read()
         if table.recipe is None:
@@ -187,23 +189,17 @@ class TableSource:
             yield TableScorer(scores, size, filling)
 
     def tables(self) -> list[ScoreTable]:
-        """See `Source.tables`."""
         return [self.table]
-
-    def lacking(self) -> str | None:
-        """See `Source.lacking`."""
-        return None
 
 
 @dataclass(frozen=True)
-class BenchmarkSource:
+class BenchmarkSource(Source):
     """Accuracies of trained networks, at the cost of that training."""
 
     metric: Metric
     config: Config
 
     def known(self) -> Scores:
-        """See `Source.known`."""
         scores = self._all()
         return scores.of(scores.arch_index[np.isfinite(scores.score)])
 
@@ -212,12 +208,7 @@ class BenchmarkSource:
         """See `Source.scorer`; what was never trained gets NaN, which never wins."""
         yield TableScorer(self._all(), len(self.config.space), unknown=np.nan)
 
-    def tables(self) -> list[ScoreTable]:
-        """See `Source.tables`."""
-        return []
-
     def lacking(self) -> str | None:
-        """See `Source.lacking`."""
         try:
             self._all()
         except InputError as error:
@@ -237,7 +228,7 @@ class BenchmarkSource:
 
 
 @dataclass(frozen=True)
-class EnsembleSource:
+class EnsembleSource(Source):
     """The scores of several metrics, which a rule makes one."""
 
     metric: Metric
@@ -255,7 +246,6 @@ class EnsembleSource:
 
     @contextlib.contextmanager
     def scorer(self, *, n_jobs: int) -> Iterator[Scorer]:
-        """See `Source.scorer`."""
         if self.metric.rule is None:
             raise gives_no_scores(self.metric)
         with contextlib.ExitStack() as stack:
@@ -263,13 +253,8 @@ class EnsembleSource:
             yield EnsembleScorer(members, rule_of(self.metric.rule))
 
     def tables(self) -> list[ScoreTable]:
-        """See `Source.tables`."""
         found = [table for member in self.members for table in member.tables()]
         return list({table.folder: table for table in reversed(found)}.values())[::-1]
-
-    def lacking(self) -> str | None:
-        """See `Source.lacking`."""
-        return None
 
 
 def _batch_of(config: Config) -> _Batches:

@@ -51,11 +51,9 @@ class TopologySpace(Space):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """See `Space.identity`."""
         return {"space": "topology", "network": {"C": self.C, "N": self.N}}
 
     def check(self, dataset: Dataset) -> None:
-        """See `Space.check`."""
         if dataset.image_size % 4:
             raise InputError(
                 f"dataset.image_size={dataset.image_size}: expected a multiple of 4, as it is halved twice"
@@ -128,26 +126,6 @@ class TopologySpace(Space):
         return Counts(specs, C=self.C, N=self.N, num_classes=dataset.num_classes)
 
 
-def spec_of_index(arch_index: int) -> Spec:
-    """Return the spec of an `arch_index`."""
-    return _SPACE.options(arch_index)
-
-
-def index_of_spec(spec: Sequence[int]) -> int:
-    """Return the `arch_index` of a spec."""
-    return _SPACE.index(spec)
-
-
-def str_of_index(arch_index: int) -> str:
-    """Return the `arch_str` of an `arch_index`."""
-    return _SPACE.spell(arch_index)
-
-
-def index_of_str(arch_str: str) -> int:
-    """Return the `arch_index` of an `arch_str`."""
-    return _SPACE.parse(arch_str)
-
-
 def str_of_spec(spec: Sequence[int]) -> str:
     """Return the `arch_str` of a spec, as NATS-Bench writes it."""
     nodes = []
@@ -174,9 +152,6 @@ def spec_of_str(arch_str: str) -> Spec:
         f"architecture {arch_str[:200]!r}: expected a string like {str_of_spec((AVG_POOL_3X3,) * len(EDGES))} "
         f"with operations {', '.join(OPERATIONS)}"
     )
-
-
-_SPACE = TopologySpace(C=16, N=5)
 
 
 @functools.cache

@@ -198,7 +198,7 @@ def listed_jobs(sweep: Path) -> tuple[dict[str, str | None], dict[str, str]]:
     except (DamagedError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{sweep / JOBS}: not the list of a sweep's jobs ({in_one_line(error)}); "
-            "run the sweep again, which writes it anew and keeps the results"
+            "run the sweep again, which writes the list and keeps the results"
         ) from None
 
 

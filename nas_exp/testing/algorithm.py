@@ -6,18 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from nas_exp.algos import Trajectory, first_best
-from nas_exp.arrays import FloatArray, IntArray
+from nas_exp.algos import Trajectory
+from nas_exp.arrays import FloatArray
+from nas_exp.scoring.scorer import Scorer
 from nas_exp.search.budget import Budget, BudgetSpentError
 from nas_exp.spaces.space import Space
 from nas_exp.spaces.topology import TopologySpace
 
 
-class MadeUpScores:
+class MadeUpScores(Scorer):
     """A cheap, fixed score of every architecture, some of them NaN; each takes a second. It counts what it gives."""
-
-    computed = 0
-    computing_seconds = 0.0
 
     def __init__(self, seed: int = 0) -> None:
         """Start with nothing asked for."""
@@ -33,19 +31,9 @@ class MadeUpScores:
         value = np.random.default_rng([self._seed, arch]).standard_normal()
         return math.nan if value < -1 else float(value)
 
-    def price(self, arch_index: Sequence[int]) -> FloatArray:
+    def seconds(self, arch_index: Sequence[int]) -> FloatArray:
         """Return a second for each."""
         return np.ones(len(arch_index))
-
-    seconds = price
-
-    def for_search(self) -> "MadeUpScores":
-        """Return this one."""
-        return self
-
-    def incumbents(self, arch_index: IntArray, score: FloatArray) -> IntArray:
-        """Return the steps of the best so far."""
-        return first_best(score)
 
 
 def check_algorithm(

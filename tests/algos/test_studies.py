@@ -11,8 +11,7 @@ from nas_exp.algos import Costs, Trajectory, nsga2, tpe
 from nas_exp.analysis import pareto
 from nas_exp.arrays import FloatArray
 from nas_exp.networks.cell_graph import EDGES
-from nas_exp.spaces.topology import index_of_spec
-from tests.topology import SPECS
+from tests.topology import SPECS, index_of_spec
 from tests.topology import TOPOLOGY as SPACE
 
 BEST = np.array([3, 1, 3, 1, 2, 4])

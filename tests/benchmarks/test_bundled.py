@@ -7,8 +7,7 @@ import pytest
 
 from nas_exp.benchmarks import COLUMNS, DATASETS, bundled, table
 from nas_exp.errors import InputError
-from nas_exp.spaces.topology import index_of_spec
-from tests.topology import TOPOLOGY
+from tests.topology import TOPOLOGY, index_of_spec
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -15,9 +15,9 @@ import pytest
 
 from nas_exp.benchmarks import COLUMNS, DATASETS, nats, table
 from nas_exp.errors import InputError
-from nas_exp.spaces.topology import index_of_str
 from nas_exp.storage import pickles
 from tests.topology import TOPOLOGY as SPACE
+from tests.topology import index_of_str
 
 TOPOLOGY, SIZE = "NATS-tss-v1_0-3ffb9-simple", "NATS-sss-v1_0-50262-simple"
 META = "meta.pickle.pbz2"

@@ -11,8 +11,7 @@ from pyarrow import parquet
 
 from nas_exp.benchmarks import DATASETS, Benchmark, table
 from nas_exp.errors import InputError
-from nas_exp.spaces.topology import str_of_index
-from tests.topology import TOPOLOGY
+from tests.topology import TOPOLOGY, str_of_index
 
 HEADER = "arch_str,val_acc_200"
 

@@ -10,11 +10,10 @@ from scipy import stats
 
 from nas_exp.benchmarks import bundled
 from nas_exp.networks.modules import Network, initialise
-from nas_exp.spaces.topology import spec_of_index
 from tests.conftest import ROOT, RunProgram
 from tests.docs.pages import blocks, write_files
 from tests.job_files import SMALL, rows, scores_of
-from tests.topology import TOPOLOGY
+from tests.topology import TOPOLOGY, spec_of_index
 
 PAGE = ROOT / "docs/extending.md"
 

@@ -24,11 +24,10 @@ from nas_exp.errors import InputError
 from nas_exp.report.reading import read_sweep
 from nas_exp.report.sweep import FinishedSweep
 from nas_exp.scoring.table import Row, ScoreTable
-from nas_exp.spaces.topology import str_of_index
 from tests.benchmarks.test_nats import META, file_of, read, shortened, write
 from tests.conftest import RunProgram, StartProgram
 from tests.job_files import BASIC, SMALL, only, scores_of
-from tests.topology import SIZE, TOPOLOGY
+from tests.topology import SIZE, TOPOLOGY, str_of_index
 
 IDENTITY = {"dataset": "cifar10", "metric": "test", "seed": 0}
 

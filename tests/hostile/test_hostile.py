@@ -18,10 +18,9 @@ import numpy as np
 import pytest
 
 from nas_exp.networks.cell_graph import OPERATIONS
-from nas_exp.spaces.topology import str_of_index
 from tests.conftest import ROOT, RunProgram
 from tests.forks import Forks
-from tests.topology import SIZE
+from tests.topology import SIZE, str_of_index
 
 CANARY = "canary"
 TOUCH = f"touch {CANARY}"

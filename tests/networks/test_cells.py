@@ -38,10 +38,9 @@ from nas_exp.networks.cells import (
     draw_weights,
 )
 from nas_exp.networks.modules import Network, initialise
-from nas_exp.spaces.topology import spec_of_index
 from perf import reference
 from tests.metrics.networks import SEEDS, SPECS, cell_network, ones_batch, random_batch
-from tests.topology import SIZE
+from tests.topology import SIZE, spec_of_index
 
 METRICS: dict[str, Callable[..., float]] = {
     "relu": relu,

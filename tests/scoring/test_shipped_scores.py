@@ -12,10 +12,9 @@ from nas_exp.benchmarks import DATASETS
 from nas_exp.networks.cell_graph import canonical_form
 from nas_exp.notebook import configure
 from nas_exp.scoring.table import SHIPPED, ScoreTable
-from nas_exp.spaces.topology import spec_of_index
 from nas_exp.tasks import verify
 from tests.conftest import ROOT
-from tests.topology import SIZE
+from tests.topology import SIZE, spec_of_index
 
 NOTHING = canonical_form((0,) * 6)
 TABLES = sorted(path.parent for path in SHIPPED.glob("*/*/_table.json"))

@@ -11,9 +11,9 @@ from nas_exp.errors import InputError
 from nas_exp.networks.modules import Network
 from nas_exp.notebook import configure
 from nas_exp.search import costs
-from nas_exp.spaces.topology import TopologySpace, index_of_str, spec_of_index
+from nas_exp.spaces.topology import TopologySpace
 from tests.conftest import ROOT
-from tests.topology import TOPOLOGY
+from tests.topology import TOPOLOGY, index_of_str, spec_of_index
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "imagenet16-120"])
@@ -21,7 +21,7 @@ def test_params_and_flops_are_the_official_ones(test_data: Path, dataset: str) -
     rows = table.read_arrow(table.find(test_data / "nb201", dataset), TOPOLOGY).to_pydict()
     archs = [index_of_str(arch_str) for arch_str in rows["arch_str"]]
     assert len(archs) == 15625
-    images = configure(f"dataset={dataset}").images
+    images = configure(f"dataset={dataset}").built_for
     for found, column in ((TOPOLOGY.params, "params_m"), (TOPOLOGY.flops, "flops_m")):
         # both have at most six decimals, as they are whole numbers over a million
         assert found(np.array(archs), images).tolist() == np.rint(np.array(rows[column]) * 1e6).tolist()
@@ -32,7 +32,7 @@ def test_params_and_flops_are_the_official_ones(test_data: Path, dataset: str) -
 def test_params_are_those_that_the_network_has(arch: int, size: tuple[int, int]) -> None:
     C, N = size
     network = Network(spec_of_index(arch), C=C, N=N, num_classes=120)
-    images = configure("dataset=imagenet16-120").images
+    images = configure("dataset=imagenet16-120").built_for
     cost = costs.costs_of("params", TopologySpace(C=C, N=N), images, no_benchmark)
     weights = sum(weight.numel() for weight in network.parameters())
     assert (cost([7, arch])[1] * 1e6, cost([arch])[0] * 1e6) == pytest.approx((weights, weights))
@@ -43,7 +43,7 @@ def no_benchmark() -> Benchmark:
 
 
 def test_latencies_are_the_benchmarks() -> None:
-    images = configure().images
+    images = configure().built_for
     latency = {"latency": np.array([0.5, 0.25])}
     benchmark = from_rows("made up", "cifar10", TOPOLOGY, np.array([9, 4]), latency)
     cost = costs.costs_of("latency", TOPOLOGY, images, lambda: benchmark)
