@@ -96,6 +96,9 @@ class Space:
     def __hash__(self) -> int:
         return hash(json.dumps(self.identity, sort_keys=True))
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.identity})"
+
     @functools.cached_property
     def radices(self) -> tuple[int, ...]:
         """The number of options at each position."""

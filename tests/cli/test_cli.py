@@ -103,7 +103,7 @@ BAD_INPUT = {
     "n_jobs=0": "n_jobs=0: expected at least 1, or -1 for one a core",
     "metric._target_=os.system": "metric._target_=os.system: expected a function of network, batch",
     "metric._target_=builtins.print": "metric._target_=builtins.print: expected a score, found NoneType",
-    "benchmark._target_=os.system": "benchmark._target_=os.system: expected a function of dataset, path, store",
+    "benchmark._target_=os.system": "benchmark._target_=os.system: expected a function of dataset, space, path, store",
     "algo._target_=os.system": "algo._target_=os.system: expected a function of score, space, rng",
     "task._target_=os.system": "task._target_=os.system: expected a function of config, folder",
     "device=tpu": "device=tpu: expected cpu, cuda, cuda:N or cuda:auto",

@@ -58,7 +58,7 @@ def test_fills_the_tables_that_its_members_fill_alone(score: Score) -> None:
         assert together[name] == pytest.approx(expected, rel=1e-6, nan_ok=True), name
     assert summary["computed"] == len(alone) * len(ARCHS)
     described = [
-        only(score.folder / data / "scores/cifar10", "snip-*/_table.json").read_bytes()
+        only(score.folder / data / "scores/cifar10", "zico-*/_table.json").read_bytes()
         for data in ("together", "alone")
     ]
     assert described[0] == described[1]
@@ -87,7 +87,7 @@ def test_does_not_depend_on_processes_or_shards(score: Score) -> None:
 
 def test_members_keep_their_own_batch_sizes_unless_one_is_given(score: Score) -> None:
     score("data", "metric=suite", "metric.members=[snip,zico]", "metric.batch_size=24")
-    described = only(score.folder / "data/scores/cifar10", "snip-*/_table.json")
+    described = only(score.folder / "data/scores/cifar10", "zico-*/_table.json")
     assert json.loads(described.read_text())["batch_size"] == 24
     done = score.program(
         "task=score", "metric=suite", "metric.members=[snip]", "task.limit=1", f"dataset.root={score.folder}"

@@ -305,7 +305,7 @@ def test_a_merge_leaves_a_part_that_was_made_anew_meanwhile(tmp_path: Path) -> N
         def emit(self, record: logging.LogRecord) -> None:
             part.write_bytes(whole)
 
-    logger, handler = logging.getLogger("nas_exp.scoring.table"), Anew()
+    logger, handler = logging.getLogger("nas_exp.storage.damage"), Anew()
     logger.addHandler(handler)
     try:
         scores.merge()

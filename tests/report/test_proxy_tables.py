@@ -6,10 +6,11 @@ import numpy as np
 from nas_exp.analysis.ceiling import NoiseCeiling
 from nas_exp.analysis.intervals import UNKNOWN, Interval, without_bounds
 from nas_exp.analysis.ranking import RankingQuality
+from nas_exp.notebook import configure
 from nas_exp.report.document import Number, Table
 from nas_exp.report.metric_tables import proxy_table
 from nas_exp.report.proxies import RankedMetric, RankedMetrics
-from nas_exp.report.sweep import FinishedSweep
+from nas_exp.report.sweep import FinishedJob, FinishedSweep
 
 CEILING = NoiseCeiling(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, 0)
 
@@ -24,7 +25,8 @@ def proxy(name: str, rho: float, architectures: int, comes_from: str = "images")
 
 def table_of(proxies: Sequence[RankedMetric], ceiling: NoiseCeiling | None = CEILING) -> Table:
     ranked = RankedMetrics(proxies, ceiling, "top 10 %", [], np.empty((0, 0)))
-    return proxy_table(FinishedSweep(Path(), "correlate", []), "cifar10", ranked)
+    sweep = FinishedSweep(Path(), "correlate", [FinishedJob(Path(), configure(), {})])
+    return proxy_table(sweep, "cifar10", ranked)
 
 
 def in_bold(table: Table) -> set[object]:

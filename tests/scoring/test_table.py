@@ -130,7 +130,7 @@ def test_a_part_that_cannot_be_read_stays(tmp_path: Path, monkeypatch: pytest.Mo
     table = ScoreTable(tmp_path, IDENTITY, SIZE)
     table.add([Row(1, 1.0, 0.1)])
 
-    def unreadable(*_: object) -> None:
+    def unreadable(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error", "part")
 
     monkeypatch.setattr(score_table, "read_columns", unreadable)
