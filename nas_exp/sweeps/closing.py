@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nas_exp.errors import InputError, describe
-from nas_exp.storage.summary import STARTED, Summary, read_error
-from nas_exp.sweeps.jobs import RESULTS, Job, JobsFailedError, State, collect, write_results
+from nas_exp.storage.summary import STARTED, State, Summary, read_error
+from nas_exp.sweeps.jobs import RESULTS, Job, JobsFailedError, collect, write_results
 from nas_exp.terminal import duration, print_table
 
 
