@@ -58,7 +58,7 @@ def test_fills_the_tables_that_its_members_fill_alone(score: Score) -> None:
         assert together[name] == pytest.approx(expected, rel=1e-6, nan_ok=True), name
     assert summary["computed"] == len(alone) * len(ARCHS)
     described = [
-        only(score.folder / data / "scores/cifar10", "snip-*/_table.json").read_bytes()
+        only(score.folder / data / "scores/cifar10", "grad_norm-*/_table.json").read_bytes()
         for data in ("together", "alone")
     ]
     assert described[0] == described[1]
