@@ -79,7 +79,7 @@ def check(node: DictConfig) -> Config:
         task=task,
         dataset=DatasetNode(**values["dataset"]),
         metric=_metric(values["metric"], "metric"),
-        algo=_algo(values["algo"], space),
+        algo=_algo(values["algo"], space, searches=_of_task(task, "SEARCHES")),
         benchmark=_benchmark(values, space),
         space=space,
         scores=Path(values["paths"]["scores"]).expanduser(),
@@ -112,7 +112,7 @@ def _space(values: dict[str, Any]) -> Space:
     return space
 
 
-def _algo(values: dict[str, Any], space: Space) -> Algo:
+def _algo(values: dict[str, Any], space: Space, *, searches: bool | None) -> Algo:
     name, function = _named_function(values, "algo")
     hints = typing.get_type_hints(function)
     # `score` itself is the main metric's
@@ -131,11 +131,12 @@ def _algo(values: dict[str, Any], space: Space) -> Algo:
     if seconds is not None and not (is_number and 0 < seconds < math.inf):
         raise InputError(f"algo.seconds={seconds}: expected a positive number, or null")
     arguments = _without(values, "name", "_target_", "seconds", *given)
+    size = len(space) if searches else None  # other tasks do not mind what their algorithm could not do
     if arguments.get("N", 0) is None:
-        if not space.is_small:
+        if searches and not space.is_small:
             raise InputError(f"algo.N=null: space={space.name} has {len(space):,} architectures; expected a number")
         arguments["N"] = len(space)
-    arguments = keywords(function, arguments, "algo", given=given, space_size=len(space))
+    arguments = keywords(function, arguments, "algo", given=given, space_size=size)
     return Algo(name, function, arguments, metrics, seconds, cost)
 
 
@@ -271,7 +272,7 @@ def _hash(values: dict[str, Any], space: Space, task: Call) -> str:
     if identity["space"] != _DEFAULT_SPACE["name"]:  # which no earlier configuration has named
         hashed["space"] = identity["space"]
     hashed["network"] = identity["network"]
-    if (store := _store_of(task)) is not None:  # what the job has done is in there, and nowhere else
+    if (store := _of_task(task, "STORE")) is not None:  # what the job has done is in there, and nowhere else
         hashed["store"] = str(Path(values["paths"][store]).expanduser().resolve())
     # as before there were such keys, so that earlier results still count
     if hashed["algo"].get("seconds") is None:
@@ -281,9 +282,9 @@ def _hash(values: dict[str, Any], space: Space, task: Call) -> str:
     return digest(hashed)
 
 
-def _store_of(task: Call) -> str | None:
-    """Return the key under `paths` of the folder that a task fills; None if it fills none."""
-    return getattr(sys.modules[task.function.__module__], "STORE", None)
+def _of_task(task: Call, name: str) -> Any:
+    """Return what a task's module says of itself under a name; None if it does not."""
+    return getattr(sys.modules[task.function.__module__], name, None)
 
 
 def _metric_as_hashed(metric: Any) -> Any:

@@ -194,6 +194,10 @@ def _network(recipe: Recipe, prepared: "_Prepared", arch_index: int, form: str) 
     weights = Weights(metric.seed, str(metric.dtype), str(prepared.batch.images.device))
     network = recipe.space.network(arch_index, form, recipe.dataset, weights)
     if prepared.forms and not isinstance(network, tuple(prepared.forms.values())):
+        if form in prepared.forms:
+            raise InputError(
+                f"{metric.key}.network={form}: {metric.target} needs it; space={recipe.space.name} has none"
+            )
         raise InputError(f"{metric.key}.network={form}: {metric.target} takes {' or '.join(prepared.forms)}")
     return network
 

@@ -3,8 +3,8 @@
 It writes its files into `folder` and returns the summary that becomes ``summary.json`` and the job's row in a sweep's
 ``results.csv``. A module may also have ``expected_seconds(config, *, <own keys>) -> float | None``: how long the scores
 take that a job has to compute, None if that is not known; ``lacking(config, *, <own keys>) -> str | None``: why a sweep
-that skips unavailable jobs leaves a job out, None if it does not; and ``STORE``, the key under `paths` of the folder
-that it fills.
+that skips unavailable jobs leaves a job out, None if it does not; ``STORE``, the key under `paths` of the folder
+that it fills; and ``SEARCHES = True`` if it runs the algorithm, whose budget must then fit the space.
 """
 
 import sys

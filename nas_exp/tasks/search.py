@@ -19,6 +19,8 @@ from nas_exp.storage.summary import Summary
 
 log = logging.getLogger(__name__)
 
+SEARCHES = True
+
 
 def expected_seconds(config: Config) -> float | None:
     """Return how long the scores should take that the searches meet and no table has; None if that is not known."""
