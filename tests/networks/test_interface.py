@@ -19,7 +19,7 @@ def test_a_network_is_adapted_once() -> None:
 
 
 def test_a_module_without_blocks_is_refused_where_blocks_are_needed() -> None:
-    with pytest.raises(InputError, match="^OtherNetwork: it has no blocks; expected modules `stem` and `blocks`"):
+    with pytest.raises(InputError, match=r"^OtherNetwork: it has no blocks; expected modules `stem` and `blocks`"):
         az_trainability(other_network(), random_batch(0), noise_seed=0)
 
 
