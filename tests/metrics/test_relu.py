@@ -55,7 +55,7 @@ def test_kernel_is_exact_and_counts_every_unit_on_its_diagonal() -> None:
     assert torch.equal(kernel, kernel.T)
 
 
-def test_a_tensor_changed_in_place_between_two_relus_is_counted_anew() -> None:
+def test_a_tensor_changed_in_place_between_two_relus_is_counted_both_times() -> None:
     class Negating(nn.Module):
         def __init__(self) -> None:
             super().__init__()
