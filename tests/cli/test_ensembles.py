@@ -54,6 +54,7 @@ def test_rules_have_names_of_their_own_in_a_sweep(program: RunProgram, tmp_path:
     assert len({row["rho_val_acc"] for row in found}) == 3
 
 
+@pytest.mark.slow
 def test_searches_go_by_ensembles_and_are_reported(program: RunProgram, tmp_path: Path) -> None:
     job = ("metric=ensemble", MEMBERS, "algo=rs,rea", "algo.N=50", "runs=4", "name=s", BASIC)
     done = program("-m", *job)

@@ -200,6 +200,7 @@ def test_a_report_tells_what_it_does_without(program: RunProgram, sweep: Path) -
     assert [row["metric"] for row in rows(sweep / "report/proxies-cifar10.csv")] == ["twins", "synflow_bn"]
 
 
+@pytest.mark.slow
 def test_a_metric_that_says_nothing_does_not_change_what_is_said_of_others(
     program: RunProgram, tmp_path: Path, tables: Path
 ) -> None:
@@ -228,6 +229,7 @@ def test_findings_are_not_written_of_rankings(program: RunProgram, sweep: Path) 
     assert not (sweep / "report").exists()
 
 
+@pytest.mark.slow
 def test_metrics_that_differ_in_a_parameter_are_told_apart(program: RunProgram, tmp_path: Path, data: Path) -> None:
     metrics = ("metric=synflow_bn,zen", OTHER, f"paths.data={data}")
     sweep = ("-m", "task=correlate", *metrics, "task.top=0.1,0.2", "name=two", BASIC)

@@ -130,6 +130,7 @@ def test_similarity_matrices_are_those_of_the_relu_score(relu_sweep: Path) -> No
             assert each.kernel.min() >= 0
 
 
+@pytest.mark.slow
 def test_a_report_draws_similarity_matrices_or_says_why_not(program: RunProgram, relu_sweep: Path) -> None:
     assert program("task=report", "sweep=multirun_sweeps/relu").returncode == 0
     page = relu_sweep / "report/index.html"
@@ -148,6 +149,7 @@ def test_a_report_draws_similarity_matrices_or_says_why_not(program: RunProgram,
     assert "K_H on ImageNet16-120: dataset.root=null: similarity matrices need images" in told
 
 
+@pytest.mark.slow
 def test_an_ablation_names_its_best_setting(program: RunProgram, tmp_path: Path) -> None:
     done = program(
         "+experiment=ablation_rea", "metric=synflow", "dataset=cifar10,cifar100", "algo.N=30", "runs=3", BASIC
@@ -160,6 +162,7 @@ def test_an_ablation_names_its_best_setting(program: RunProgram, tmp_path: Path)
     assert "Best: (" in (tmp_path / "multirun_sweeps/ablation_rea/report/ablation-rea.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_searches_at_equal_cost_are_an_experiment_with_a_report(
     program: RunProgram, tmp_path: Path, tables: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_computes_only_what_each_member_lacks(score: Score) -> None:
     assert score("data", "metric=suite", "metric.members=[snip,zico,jacob_cov]")["computed"] == 0
 
 
+@pytest.mark.slow
 def test_does_not_depend_on_processes_or_shards(score: Score) -> None:
     members = ("metric=suite", "metric.members=[relu,snip,epe_nas,l2_norm]")
     score("one", *members)

@@ -240,6 +240,7 @@ def test_an_interrupted_sweep_still_closes(
     assert len(rows(tmp_path / "multirun_sweeps/cut/results.csv")) == 1
 
 
+@pytest.mark.slow
 def test_metrics_with_images_are_scored_live_in_a_sweep(program: RunProgram, tmp_path: Path, test_data: Path) -> None:
     sweep = (
         "-m", "metric=relu,naswot,grad_norm", f"dataset.root={test_data / 'images'}", "metric.batch_size=8",

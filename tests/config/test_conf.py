@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.conftest import ROOT, RunProgram
-from tests.job_files import BASIC
+from tests.job_files import BASIC, SMALL
 
 
 def files(group: str) -> list[str]:
@@ -33,23 +33,23 @@ def is_computed(metric: str) -> bool:
     return OmegaConf.load(ROOT / "conf/metric" / f"{metric}.yaml").input != "benchmark"
 
 
+@pytest.mark.parametrize("datasets", [["imagenet16-120"], pytest.param(files("dataset"), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("metric", [name for name in files("metric") if is_computed(name)])
-def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, metric: str) -> None:
+def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, metric: str, datasets: list[str]) -> None:
     done = program(
-        "-m", "task=score", f"dataset={','.join(files('dataset'))}", f"metric={metric}", "task.archs=[9001,12345]",
-        "metric.batch_size=8", "network.C=4", "network.N=1", f"dataset.root={images}", "name=s",
-        BASIC,
+        "-m", "task=score", f"dataset={','.join(datasets)}", f"metric={metric}", "task.archs=[9001,12345]",
+        "metric.batch_size=8", *SMALL, f"dataset.root={images}", "name=s", BASIC,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     summaries = [json.loads(path.read_text()) for path in images.glob("multirun_sweeps/s/*/summary.json")]
-    assert len(summaries) == len(files("dataset"))
+    assert sorted(summary["dataset"] for summary in summaries) == datasets
     tables = [len(list(images.glob(f"data/scores/{summary['dataset']}/*"))) for summary in summaries]
     assert [summary["finite"] for summary in summaries] == [2 * count for count in tables]
     assert [summary["computed"] for summary in summaries] == [2 * count for count in tables]
 
 
 def test_a_metric_that_is_the_same_as_another_shares_its_table(program: RunProgram, images: Path) -> None:
-    both = ("task=score", "task.archs=[9001,12345]", "metric.batch_size=8", "network.C=4", "network.N=1")
+    both = ("task=score", "task.archs=[9001,12345]", "metric.batch_size=8", *SMALL)
     for metric in ("relu", "naswot"):
         done = program(*both, f"metric={metric}", f"dataset.root={images}", f"name={metric}")
         assert done.returncode == 0, done.stderr

@@ -178,7 +178,7 @@ def test_no_damage_to_results_is_believed_by_a_report(
         f"{job}/.hydra/hydra.yaml", "jobs.json", "multirun.yaml", "results.csv",
     ]  # fmt: skip
     found_out, sweep, missing = set(), tmp_path / "small", dict[str, str]()
-    for seed in range(80):
+    for seed in range(48):
         shutil.rmtree(sweep, ignore_errors=True)
         shutil.copytree(finished, sweep)
         kind = kinds[seed % len(kinds)]
