@@ -19,8 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from nas_exp import __version__
 from nas_exp.config.check import check
+from nas_exp.config.ensembles import with_members
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
-from nas_exp.config.members import with_members
 from nas_exp.config.schema import register_schema
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError, describe, is_about_files, raised_in
@@ -48,7 +48,7 @@ def run_job(node: DictConfig) -> None:
         InputError: one of many jobs met bad input.
         SystemExit: the only job did; the line is printed, and Hydra adds none of its own.
     """
-    # a log file on a full disk loses its lines; what is wrong with the disk is told by what needs it
+    # a log file on a full disk loses its lines; whatever needs the disk reports its error
     logging.raiseExceptions = False
     keep_freed_memory()
     hydra_config = HydraConfig.get()
@@ -78,7 +78,7 @@ def run_job(node: DictConfig) -> None:
 def run_program(main: Callable[[], None]) -> int:
     """Run Hydra's main function and return the exit code.
 
-    It is 0, 1 (jobs failed), 2 (bad input), 130 (Ctrl-C) or 143 (SIGTERM). Bad input is told in one line. With
+    It is 0, 1 (jobs failed), 2 (bad input), 130 (Ctrl-C) or 143 (SIGTERM). Bad input is one line on stderr. With
     HYDRA_FULL_ERROR=1 in the environment it raises instead, as Hydra's users know.
     """
     if "--version" in sys.argv[1:]:  # of which Hydra would say its own
@@ -103,11 +103,11 @@ def run_program(main: Callable[[], None]) -> int:
         _complain(f"{told}; the scores that were computed are kept")
         return code
     except BrokenPipeError:
-        # whoever read our output has gone; the interpreter would complain once more when it flushes
+        # the reader of our output is gone; the interpreter would complain once more when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
-        # a log file that cannot be opened is told as a ValueError
+        # a log file that cannot be opened is reported as a ValueError
         cause = error.__cause__ if isinstance(error, ValueError) else error
         if cause is not None and is_about_files(cause):
             _complain(describe(cause, _results_folder()))
@@ -168,7 +168,7 @@ def _run_task(config: Config, folder: Path) -> Summary:
 def _leave_note(path: Path, text: str) -> None:
     try:
         write_text(path, text)
-    except OSError as error:  # the error that the note is about is told all the same
+    except OSError as error:  # the error itself is reported all the same
         log.warning("%s", describe(error))
 
 

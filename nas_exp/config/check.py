@@ -17,8 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nas_exp.algos import CostName, Costs, Score
 from nas_exp.bounds import AtLeast
+from nas_exp.config.ensembles import with_members
 from nas_exp.config.hydra_errors import one_line
-from nas_exp.config.members import with_members
 from nas_exp.config.schema import ConfigNode, DatasetNode
 from nas_exp.config.signatures import check_value, find, keywords
 from nas_exp.config.types import Algo, BenchmarkCall, Call, Config, Metric, RuleName
@@ -232,7 +232,7 @@ def _metric(values: dict[str, Any], group: str) -> Metric:
 
 
 def _many(values: dict[str, Any], group: str) -> Metric:
-    """Return a metric that stands for others."""
+    """Return a metric with members."""
     own = keywords(_EnsembleNode, _without(values, "input", "members"), group)
     members = values.get("members")
     if not isinstance(members, dict):
@@ -250,7 +250,7 @@ def _many(values: dict[str, Any], group: str) -> Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class _EnsembleNode:
-    """The keys of a metric that stands for others; the last three are those of its members."""
+    """The keys of a metric with members; the last three are set for all members that have them."""
 
     name: str | None
     rule: RuleName | None = None

@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's complaints about a command line, each told in one line."""
+"""Hydra's and OmegaConf's complaints about a command line, each in one line."""
 
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig

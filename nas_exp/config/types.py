@@ -24,7 +24,7 @@ class Metric:
     """A metric as configured.
 
     `input` says where scores come from: `images` and `ones` feed an untrained network, `benchmark` reads accuracies of
-    trained networks, and `members` stands for other metrics, each with an input of its own; the fields that do not
+    trained networks, and `members` combines other metrics, each with an input of its own; the fields that do not
     apply are None. `network` says which form of the network the function is given: `modules`, a `torch.nn.Module`;
     `cells` or `live_cells`, a faster form where the space has one; or `counts`, which has no weights. `same_as` names
     the function of another metric that gives the same scores where a backward pass reaches every ReLU: in a space of
@@ -43,7 +43,7 @@ class Metric:
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
     repeats: Annotated[int, AtLeast(1)] = 1
     members: "tuple[Metric, ...]" = ()
-    """Of a metric that stands for others, those; else none."""
+    """The metrics that it is made of; empty if it is computed itself."""
     rule: RuleName | None = None
     """How their scores become one; None if they do not, or there are none."""
     key: str = "metric"
@@ -142,7 +142,7 @@ class Config:
         return {"score": self, **others}
 
     def of_members(self) -> "list[Config]":
-        """Return a configuration for each metric that the metric stands for, as itself."""
+        """Return a configuration for each member of the metric."""
         return [dataclasses.replace(self, metric=metric) for metric in self.metric.members]
 
     def of_computed(self) -> "list[Config]":

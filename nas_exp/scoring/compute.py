@@ -34,7 +34,7 @@ def compute(wanted: Wanted, *, n_jobs: int) -> Iterator[list[list[Row]]]:
 
     Architectures whose networks a metric cannot tell apart are computed once, and each counts with that time. Metrics
     that name the same pass share it. Each counts with about the time that it would take alone: all of the pass that it
-    needs, whoever else needs it, and its own computation from that.
+    needs, shared or not, and its own computation from that.
 
     Args:
         wanted: recipes, each with the architectures to score by it.

@@ -81,7 +81,7 @@ def table_of(config: Config) -> ScoreTable:
     """Return the table of a configuration's metric.
 
     Raises:
-        InputError: the metric is not computed, stands for several, or needs images that are not there.
+        InputError: the metric is not computed, has members, or needs images that are not there.
     """
     source = source_of(config)
     if not isinstance(source, TableSource):
@@ -90,7 +90,7 @@ def table_of(config: Config) -> ScoreTable:
 
 
 def gives_no_scores(metric: Metric) -> InputError:
-    """Return an error that says: this metric stands for several, and has no scores of its own."""
+    """Return the error that a metric with members has no scores of its own."""
     return InputError(
         f"{metric.key}={metric.name}: stands for several metrics and gives no scores of its own; "
         f"expected one of them, as {metric.key}={metric.members[0].name}"
@@ -98,7 +98,7 @@ def gives_no_scores(metric: Metric) -> InputError:
 
 
 def nothing_to_compute(metric: Metric) -> InputError:
-    """Return an error that says: the scores of this metric come from a benchmark."""
+    """Return the error that the scores of a metric come from a benchmark."""
     return InputError(f"metric={metric.name}: comes from the benchmark; there is nothing to compute")
 
 

@@ -35,9 +35,9 @@ def run(
 ) -> Summary:
     """Compute the scores that the table lacks, in `config.n_jobs` processes. Scores that are there stay.
 
-    A metric that stands for several fills the table of each, as if each were asked for alone, and computes once what
-    they share; the summary counts the scores of all. Scores that the package ships are copied, so that the user's own
-    table holds all that was asked for.
+    A metric with members fills the table of each, as if each were asked for alone, and computes once what they share;
+    the summary counts the scores of all. Scores that the package ships are copied, so that the user's own table holds
+    all that was asked for.
 
     Args:
         config: the metric, the space and the dataset.

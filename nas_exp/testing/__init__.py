@@ -1,4 +1,4 @@
-"""Checks for whoever writes a metric, an algorithm or a search space, to be called in their own tests.
+"""Checks for authors of a metric, an algorithm or a search space, to be called in their own tests.
 
 Each raises `AssertionError` with what it found. None needs pytest, images or a benchmark.
 """

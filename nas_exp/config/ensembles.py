@@ -1,4 +1,4 @@
-"""Metrics that stand for others: what their members are."""
+"""Metrics with members: ensembles, suites, and repetitions over seeds."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from omegaconf.errors import OmegaConfBaseException
 from nas_exp.errors import InputError
 
 FOR_ALL = ("batch_size", "seed", "repeats")
-"""Keys of members that a metric which stands for them can set, for those that have them."""
+"""Keys that a metric with members sets for all members that have them."""
 
 
 def with_members(node: DictConfig) -> DictConfig:
-    """Return a job's configuration in which each metric that stands for others holds what these are.
+    """Return a job's configuration in which each metric with members holds their configurations.
 
     Members that are names become what conf/metric/ says of them, so that the configuration says all that the job
     depends on, whatever becomes of the files; a metric with `repeats` gets as many members, which are itself with one
     seed after the other.
 
     Args:
-        node: the configuration; it is returned itself where no metric stands for others.
+        node: the configuration; it is returned itself where no metric has members.
 
     Raises:
         InputError: a member is not a metric, or not one that is computed from a network.
@@ -46,7 +46,7 @@ def _is_to_do(metric: Any) -> bool:
 
 
 def _is_repeated(metric: DictConfig) -> bool:
-    # what is wrong with such a value is told when the metric is checked
+    # a wrong value is reported when the metric is checked
     repeats = metric.get("repeats")
     return isinstance(repeats, int) and repeats > 1 and "members" not in metric
 
