@@ -36,6 +36,7 @@ from nas_exp.datasets.images import MiniBatch  # noqa: E402
 from nas_exp.metrics import Batch  # noqa: E402
 from nas_exp.networks.cell_graph import NOR_CONV_3X3, effective_cell, first_equal  # noqa: E402
 from nas_exp.networks.modules import Network, initialise  # noqa: E402
+from nas_exp.networks.settings import keep_freed_memory  # noqa: E402
 from nas_exp.scoring.compute import compute  # noqa: E402
 from nas_exp.scoring.recipe import Recipe  # noqa: E402
 from nas_exp.spaces.space import Dataset  # noqa: E402
@@ -204,7 +205,8 @@ def score_when_all_are_ready(recipes: list[Recipe], archs: list[int], ready: thr
 
 
 def warm_up_together(recipes: list[Recipe]) -> None:
-    """Import, draw the weights, and score the largest network with all metrics at once."""
+    """Score the largest network with all metrics at once, in a process that is set up as the program's are."""
+    keep_freed_memory()
     largest = [SPACE.index((NOR_CONV_3X3,) * 6)]
     for _ in range(2):  # so that memory has its final size
         list(compute([(each, largest) for each in recipes], n_jobs=1))
