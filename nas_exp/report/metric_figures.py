@@ -111,7 +111,8 @@ def ceiling_figure(folder: Path, sweep: FinishedSweep, evidence: Evidence) -> Fi
         title=f"Rank correlation of every metric{', and the noise ceiling' if evidence.ceilings else ''}",
         alt=(
             "Dot plots with error bars of Spearman's rho by dataset and metric, over the space and over the "
-            "best-scored tenth; a grey band marks the rank correlation between twins."
+            "best-scored tenth"
+            f"{'; a grey band marks the rank correlation between twins' if evidence.ceilings else ''}."
         ),
         note=f"Dots: Spearman's ρ with bootstrap 95 % intervals{published}.{twins if evidence.ceilings else ''}",
     )

@@ -55,7 +55,7 @@ def test_one_method_has_nobody_to_be_compared_with() -> None:
     assert compare_pairs({"a": np.array([90.0])}) == []
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(
     st.lists(
         arrays.arrays(np.float64, 5, elements=st.integers(880, 900).map(lambda tenths: tenths / 10)),

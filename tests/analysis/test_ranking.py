@@ -151,6 +151,7 @@ def test_intervals_of_correlations_agree_with_closed_forms(rho: float) -> None:
         assert [found.low, found.high] == pytest.approx([low, high], abs=0.2 * (high - low))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.0, 0.8])
 def test_intervals_of_correlations_hold_the_true_value_as_often_as_they_say(rho: float) -> None:
     held = []

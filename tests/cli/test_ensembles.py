@@ -43,6 +43,7 @@ def test_an_ensemble_ranks_the_table_by_its_members_ranks(program: RunProgram, t
     assert summary["rho_val_acc"] == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_rules_have_names_of_their_own_in_a_sweep(program: RunProgram, tmp_path: Path) -> None:
     done = program(
         "-m", "task=correlate", "metric=ensemble", MEMBERS, "metric.rule=log_rank,rank,z_score", "name=s",
@@ -73,6 +74,7 @@ def test_an_ensemble_decides_among_the_best_of_another_metric(program: RunProgra
     assert summary_of(tmp_path / "outputs/a")["final"] == "relu+grad_norm"
 
 
+@pytest.mark.slow
 def test_repeats_are_the_mean_over_seeds(program: RunProgram, tmp_path: Path) -> None:
     archs = ("task=score", "task.archs=[9,2578,12556]", "metric=log_synflow", *SMALL)
     done = program(*archs, "metric.repeats=3", "metric.seed=5", "name=together")

@@ -121,6 +121,7 @@ def test_without_scores_a_job_of_its_own_is_refused_in_one_line(program: RunProg
     )
 
 
+@pytest.mark.slow
 def test_without_test_accuracy_the_statistics_are_of_validation(program: RunProgram, tmp_path: Path) -> None:
     done = program("task=correlate", "name=bundled")
     assert done.returncode == 0, done.stderr
@@ -131,6 +132,7 @@ def test_without_test_accuracy_the_statistics_are_of_validation(program: RunProg
     assert not [key for key in summary if "test_acc" in key and summary[key] is not None]
 
 
+@pytest.mark.slow
 def test_every_metric_that_has_scores_is_swept(program: RunProgram) -> None:
     done = program("-m", "+experiment=proxies", "dataset=cifar10", "dry_run=true")
     assert done.returncode == 0, done.stderr
@@ -141,6 +143,7 @@ def test_every_metric_that_has_scores_is_swept(program: RunProgram) -> None:
     assert f": {len(swept)} of {len(swept)} jobs to run" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_report_sets_the_metrics_side_by_side(program: RunProgram, sweep: Path) -> None:
     done = program("task=report", "sweep=multirun_sweeps/proxies")
     assert done.returncode == 0, done.stderr
@@ -185,6 +188,7 @@ def test_the_agreement_of_metrics_is_their_rank_correlation(sweep: Path, tables:
     assert found.agreement == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_report_tells_what_it_does_without(program: RunProgram, sweep: Path) -> None:
     cut = only(sweep, "dataset=cifar10,*metric=zen*/summary.json")
     cut.write_text('{"task": "corr', encoding="utf-8")

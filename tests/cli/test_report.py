@@ -74,6 +74,7 @@ def test_a_report_has_the_papers_tables_and_figures(program: RunProgram, sweep: 
     assert f"finds {float(summary['test_acc_mean']):.2f} [" in findings
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_told_and_the_rest_reported(program: RunProgram, sweep: Path) -> None:
     gone, cut = sorted(path.parent for path in sweep.glob("*/summary.json"))[:2]
     shutil.rmtree(gone)
@@ -88,6 +89,7 @@ def test_what_is_missing_is_told_and_the_rest_reported(program: RunProgram, swee
     assert json.loads((sweep.parent.parent / "outputs/report/summary.json").read_text())["missing"] == 2
 
 
+@pytest.mark.slow
 def test_without_test_accuracy_the_report_is_about_validation(program: RunProgram, tmp_path: Path) -> None:
     done = program("+experiment=paper", "metric=val_acc,synflow", "dataset=cifar10", "algo.N=20", "runs=2", BASIC)
     assert done.returncode == 0, done.stderr

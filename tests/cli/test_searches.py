@@ -90,6 +90,7 @@ def test_no_n_is_the_whole_space(program: RunProgram, tmp_path: Path, test_data:
     assert json.loads((tmp_path / "outputs/w/summary.json").read_text())["N"] == 15625
 
 
+@pytest.mark.slow
 def test_a_sweep_at_equal_cost_is_run_and_reported(program: RunProgram, tmp_path: Path) -> None:
     done = program("-m", "algo=rs,rea,ls", "algo.N=null", "algo.seconds=2", "runs=3", "name=equal", BASIC)
     assert done.returncode == 0, done.stderr
@@ -139,7 +140,7 @@ def test_an_assisted_evolution_pays_for_its_sample(program: RunProgram, tmp_path
         assert row["scored"] == "125"
 
 
-@pytest.mark.parametrize("cost", ["params", "flops", "latency"])
+@pytest.mark.parametrize("cost", [pytest.param("params", marks=pytest.mark.slow), "flops", "latency"])
 def test_two_objectives_end_in_a_pareto_front(
     program: RunProgram, new_program: RunProgram, tmp_path: Path, tables: Path, cost: str
 ) -> None:

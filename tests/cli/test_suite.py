@@ -47,6 +47,7 @@ def score(program: RunProgram, drawn_images: Path) -> Score:
     return Score(program, drawn_images)
 
 
+@pytest.mark.slow
 def test_fills_the_tables_that_its_members_fill_alone(score: Score) -> None:
     summary = score("together", "metric=suite", f"metric.members=[{','.join(MEMBERS)}]")
     for metric in MEMBERS:
@@ -106,6 +107,7 @@ def test_shipped_tables_need_no_images(program: RunProgram, tmp_path: Path) -> N
     assert "dataset.root=null: metric=snip needs images of cifar10" in done.stderr
 
 
+@pytest.mark.slow
 def test_stands_for_one_metric_nowhere_else(program: RunProgram) -> None:
     for task in ("search", "verify", "correlate"):
         done = program(f"task={task}", "metric=suite")

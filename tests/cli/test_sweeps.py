@@ -100,6 +100,7 @@ def test_run_again_a_sweep_does_what_is_missing(program: RunProgram, tmp_path: P
     assert len(list(folder.glob("*/summary.json"))) == 3
 
 
+@pytest.mark.slow
 def test_a_sweep_that_fills_tables_is_about_the_folder_that_they_are_in(program: RunProgram, tmp_path: Path) -> None:
     score = ("-m", "task=score", "task.archs=[1],[2]", "name=score", BASIC, *SMALL)
     assert program(*score).returncode == 0
@@ -114,6 +115,7 @@ def test_a_sweep_that_fills_tables_is_about_the_folder_that_they_are_in(program:
     assert "2 of 2 jobs are not run again" in program(*search, NAS_EXP_DATA="elsewhere").stdout
 
 
+@pytest.mark.slow
 def test_a_report_does_not_take_results_of_other_parameters(program: RunProgram, tmp_path: Path) -> None:
     sweep = ("-m", "algo.N=5,6", "runs=1", "name=mixed", BASIC, *SMALL)
     folder = tmp_path / "multirun_sweeps/mixed"
@@ -259,6 +261,7 @@ def test_metrics_with_images_are_scored_live_in_a_sweep(program: RunProgram, tmp
         assert without_seconds(first) == without_seconds(second)
 
 
+@pytest.mark.slow
 def test_the_papers_grid_runs_as_far_as_the_benchmark_goes(program: RunProgram, tmp_path: Path) -> None:
     done = program(
         "+experiment=paper", "metric=val_acc,synflow", "dataset=cifar10,cifar100", "algo.N=20", "runs=2", BASIC
@@ -276,6 +279,7 @@ def test_the_papers_grid_runs_as_far_as_the_benchmark_goes(program: RunProgram, 
     assert all("metric=val_acc" in job["overrides"] for job in told["skipped"])
 
 
+@pytest.mark.slow
 def test_populations_and_tournaments_vary_together(program: RunProgram, tmp_path: Path) -> None:
     done = program("+experiment=ablation_rea", "metric=synflow", "dataset=cifar10", "algo.N=20", "runs=1", BASIC)
     assert done.returncode == 0, done.stderr

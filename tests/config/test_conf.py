@@ -58,6 +58,7 @@ def test_a_metric_that_is_the_same_as_another_shares_its_table(program: RunProgr
     assert summaries[0]["table"] == summaries[1]["table"]
 
 
+@pytest.mark.slow
 def test_every_algorithm_searches_reproducibly(
     program: RunProgram, new_program: RunProgram, tmp_path: Path, tables: Path
 ) -> None:

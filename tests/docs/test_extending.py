@@ -18,6 +18,7 @@ from tests.topology import TOPOLOGY, spec_of_index
 PAGE = ROOT / "docs/extending.md"
 
 
+@pytest.mark.slow
 def test_a_metric_is_one_python_file_and_one_yaml_file(program: RunProgram, tmp_path: Path) -> None:
     write_files(PAGE, tmp_path)
     (block,) = (block for block in blocks(PAGE) if block.language == "bash" and "metric=l1" in block.content)

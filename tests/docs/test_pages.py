@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -33,6 +34,10 @@ def arguments_of(command: str) -> list[str]:
     raise AssertionError(f"{command}: is not a command that can be tested; mark the block as `skip: REASON`")
 
 
+def slow_unless_readme(block: Block) -> Any:
+    return block if block.page.name == "README.md" else pytest.param(block, marks=pytest.mark.slow)
+
+
 def shortened(arguments: list[str]) -> list[str]:
     """Add what makes a command cheap; the last of several values of a key counts."""
     if "--help" in arguments:
@@ -47,7 +52,7 @@ def shortened(arguments: list[str]) -> list[str]:
     return [*arguments, *added]
 
 
-@pytest.mark.parametrize("block", of_language("bash"), ids=str)
+@pytest.mark.parametrize("block", [*map(slow_unless_readme, of_language("bash"))], ids=str)
 def test_the_commands_work(block: Block, program: RunProgram, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if block.key == "skip":
         pytest.skip(block.value)

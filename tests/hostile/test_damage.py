@@ -275,6 +275,7 @@ def test_damage_to_images_is_named_and_left_alone(tmp_path: Path, name: str) -> 
         assert (tmp_path / name).read_bytes() == content
 
 
+@pytest.mark.slow
 def test_two_scorings_of_a_damaged_table_come_to_what_an_undamaged_one_has(
     program: RunProgram, start_program: StartProgram, tmp_path: Path
 ) -> None:

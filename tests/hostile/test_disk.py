@@ -58,6 +58,7 @@ def test_a_scoring_on_a_full_disk_keeps_what_it_has_and_goes_on_with_more_space(
         assert scores_of(disk.folder) == scores_of(tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
 def test_a_search_whose_scores_find_no_room_comes_to_the_same_with_more_space(
     program: RunProgram, tmp_path: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_results_that_find_no_room_are_named(program: RunProgram, tmp_path: Path
         assert (tmp_path / "outputs/full/trajectory.png").exists()
 
 
+@pytest.mark.slow
 def test_scoring_in_processes_needs_no_room_for_temporary_files(
     program: RunProgram, tmp_path: Path, test_data: Path
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_sweep_on_a_full_disk_names_what_is_missing_and_then_does_it(program: 
         assert [row["N"] for row in rows(disk.folder / "full/results.csv")] == ["100", "200", "300"]
 
 
+@pytest.mark.slow
 def test_an_import_on_a_full_disk_goes_on_with_more_space(program: RunProgram, tmp_path: Path, test_data: Path) -> None:
     command = (
         "task=import", "benchmark=nats", f"benchmark.path={test_data / 'nats/NATS-tss-v1_0-3ffb9-simple'}", "name=x",
@@ -170,6 +173,7 @@ def test_a_report_on_a_full_disk_is_made_with_more_space(program: RunProgram, tm
         assert (disk.folder / "full/report/index.html").exists()
 
 
+@pytest.mark.slow
 def test_tables_on_a_read_only_disk_are_read_and_not_computed(program: RunProgram, tmp_path: Path) -> None:
     search = ("algo=rs", "runs=1", *SMALL)
     with small_disk(tmp_path / "data") as disk:

@@ -290,6 +290,7 @@ def test_hostile_bundles_are_refused(reader: Reader, tmp_path: Path, name: str) 
     assert "cifar10.npz" in reader.refuses("images", "images")
 
 
+@pytest.mark.slow
 def test_jobs_refuse_what_their_readers_refuse(reader: Reader, tmp_path: Path) -> None:
     hostile_batches(tmp_path, "os.system")
     assert "data_batch_1" in reader.refuses("images", "images", *SCORE)

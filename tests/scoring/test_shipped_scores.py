@@ -26,6 +26,7 @@ def identity_of(folder: Path) -> dict[str, object]:
     return identity
 
 
+@pytest.mark.slow
 def test_every_metric_that_is_computed_ships_for_every_dataset() -> None:
     shipped = {(identity_of(folder)["dataset"], identity_of(folder)["metric"]) for folder in TABLES}
     choices = sorted(file.stem for file in (ROOT / "conf/metric").glob("*.yaml"))
