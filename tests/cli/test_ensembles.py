@@ -141,6 +141,7 @@ def test_what_cannot_be_is_told_in_a_line(program: RunProgram, arguments: tuple[
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_combinations_of_members_are_listed_best_first(program: RunProgram, tmp_path: Path) -> None:
     job = ("task=combine", "metric=ensemble", "metric.members=[relu,synflow,grad_norm]")
     done = program(*job, "task.size=2", "name=a")
@@ -162,6 +163,7 @@ def test_combinations_of_members_are_listed_best_first(program: RunProgram, tmp_
     assert seconds["relu+synflow"] == pytest.approx(seconds["relu"] + seconds["synflow"])
 
 
+@pytest.mark.slow
 def test_what_cannot_be_combined_is_told_in_a_line(program: RunProgram) -> None:
     for arguments, message in (
         (("metric=relu",), "metric=relu: has no members to combine; expected metric=ensemble"),

@@ -21,6 +21,8 @@ from tests.conftest import RunProgram
 from tests.job_files import BASIC, only, rows
 from tests.topology import SIZE, TOPOLOGY
 
+pytestmark = pytest.mark.slow
+
 OTHER = "seed=7"
 """Not the seed of the scores that ship, so that there are none but those made up here."""
 
@@ -121,7 +123,6 @@ def test_without_scores_a_job_of_its_own_is_refused_in_one_line(program: RunProg
     )
 
 
-@pytest.mark.slow
 def test_without_test_accuracy_the_statistics_are_of_validation(program: RunProgram, tmp_path: Path) -> None:
     done = program("task=correlate", "name=bundled")
     assert done.returncode == 0, done.stderr
@@ -132,7 +133,6 @@ def test_without_test_accuracy_the_statistics_are_of_validation(program: RunProg
     assert not [key for key in summary if "test_acc" in key and summary[key] is not None]
 
 
-@pytest.mark.slow
 def test_every_metric_that_has_scores_is_swept(program: RunProgram) -> None:
     done = program("-m", "+experiment=proxies", "dataset=cifar10", "dry_run=true")
     assert done.returncode == 0, done.stderr
@@ -143,7 +143,6 @@ def test_every_metric_that_has_scores_is_swept(program: RunProgram) -> None:
     assert f": {len(swept)} of {len(swept)} jobs to run" in done.stdout
 
 
-@pytest.mark.slow
 def test_a_report_sets_the_metrics_side_by_side(program: RunProgram, sweep: Path) -> None:
     done = program("task=report", "sweep=multirun_sweeps/proxies")
     assert done.returncode == 0, done.stderr
@@ -188,7 +187,6 @@ def test_the_agreement_of_metrics_is_their_rank_correlation(sweep: Path, tables:
     assert found.agreement == pytest.approx(expected)
 
 
-@pytest.mark.slow
 def test_a_report_tells_what_it_does_without(program: RunProgram, sweep: Path) -> None:
     cut = only(sweep, "dataset=cifar10,*metric=zen*/summary.json")
     cut.write_text('{"task": "corr', encoding="utf-8")
@@ -204,7 +202,6 @@ def test_a_report_tells_what_it_does_without(program: RunProgram, sweep: Path) -
     assert [row["metric"] for row in rows(sweep / "report/proxies-cifar10.csv")] == ["twins", "synflow_bn"]
 
 
-@pytest.mark.slow
 def test_a_metric_that_says_nothing_does_not_change_what_is_said_of_others(
     program: RunProgram, tmp_path: Path, tables: Path
 ) -> None:
@@ -233,7 +230,6 @@ def test_findings_are_not_written_of_rankings(program: RunProgram, sweep: Path) 
     assert not (sweep / "report").exists()
 
 
-@pytest.mark.slow
 def test_metrics_that_differ_in_a_parameter_are_told_apart(program: RunProgram, tmp_path: Path, data: Path) -> None:
     metrics = ("metric=synflow_bn,zen", OTHER, f"paths.data={data}")
     sweep = ("-m", "task=correlate", *metrics, "task.top=0.1,0.2", "name=two", BASIC)

@@ -159,6 +159,7 @@ def test_a_table_is_verified_by_computing_a_sample_again(program: RunProgram, tm
     assert scores_missing(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_table_that_is_not_what_this_code_computes_is_found_out(program: RunProgram, tmp_path: Path) -> None:
     assert program("task=score", "task.archs=[9,11718]", *SMALL).returncode == 0
     part = only(tmp_path / "data", "scores/cifar10/synflow-*/part-*")

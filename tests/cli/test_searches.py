@@ -106,6 +106,7 @@ def test_a_sweep_at_equal_cost_is_run_and_reported(program: RunProgram, tmp_path
     assert (sweep / "report/figure-2.png").exists()
 
 
+@pytest.mark.slow
 def test_scores_that_are_computed_count_as_those_from_the_table(program: RunProgram, tmp_path: Path) -> None:
     for name in ("computed", "read"):
         done = program("algo=rs", "algo.N=500", "algo.seconds=0.5", "runs=1", f"name={name}", *SMALL)
@@ -140,7 +141,9 @@ def test_an_assisted_evolution_pays_for_its_sample(program: RunProgram, tmp_path
         assert row["scored"] == "125"
 
 
-@pytest.mark.parametrize("cost", [pytest.param("params", marks=pytest.mark.slow), "flops", "latency"])
+@pytest.mark.parametrize(
+    "cost", [pytest.param("params", marks=pytest.mark.slow), "flops", pytest.param("latency", marks=pytest.mark.slow)]
+)
 def test_two_objectives_end_in_a_pareto_front(
     program: RunProgram, new_program: RunProgram, tmp_path: Path, tables: Path, cost: str
 ) -> None:

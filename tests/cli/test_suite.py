@@ -65,6 +65,7 @@ def test_fills_the_tables_that_its_members_fill_alone(score: Score) -> None:
     assert described[0] == described[1]
 
 
+@pytest.mark.slow
 def test_computes_only_what_each_member_lacks(score: Score) -> None:
     score("data", "metric=snip")
     score("data", "metric=zico", archs=ARCHS[:3])

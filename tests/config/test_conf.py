@@ -1,5 +1,6 @@
 """Every file of conf/ composes and runs, so that a new metric or algorithm is tested by being there."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -33,8 +34,17 @@ def is_computed(metric: str) -> bool:
     return OmegaConf.load(ROOT / "conf/metric" / f"{metric}.yaml").input != "benchmark"
 
 
-@pytest.mark.parametrize("datasets", [["imagenet16-120"], pytest.param(files("dataset"), marks=pytest.mark.slow)])
-@pytest.mark.parametrize("metric", [name for name in files("metric") if is_computed(name)])
+@pytest.mark.parametrize(
+    ("metric", "datasets"),
+    [
+        *itertools.product(("grad_norm", "suite"), [["imagenet16-120"]]),
+        *(
+            pytest.param(name, files("dataset"), marks=pytest.mark.slow)
+            for name in files("metric")
+            if is_computed(name)
+        ),
+    ],
+)
 def test_every_metric_scores_every_dataset(program: RunProgram, images: Path, metric: str, datasets: list[str]) -> None:
     done = program(
         "-m", "task=score", f"dataset={','.join(datasets)}", f"metric={metric}", "task.archs=[9001,12345]",

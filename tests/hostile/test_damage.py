@@ -98,6 +98,7 @@ def values(benchmark: Benchmark) -> list[bytes]:
     return [benchmark.arch_index.tobytes(), *(benchmark.columns[column].tobytes() for column in COLUMNS)]
 
 
+@pytest.mark.slow
 def test_no_damage_to_what_was_imported_is_believed(
     archive: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -116,6 +116,7 @@ def test_what_is_told_on_a_full_disk_needs_no_room_there(program: RunProgram, tm
         assert program(*score).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_sweep_on_a_full_disk_names_what_is_missing_and_then_does_it(program: RunProgram, tmp_path: Path) -> None:
     sweep = ("-m", "algo.N=100,200,300", "runs=3", "name=full", "hydra.launcher.n_jobs=1")
     with small_disk(tmp_path / "multirun_sweeps") as disk:

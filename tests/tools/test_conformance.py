@@ -56,6 +56,7 @@ def test_a_finite_value_in_place_of_minus_infinity_fails(goldens: list[dict[str,
     assert main([write(tmp_path, [goldens[0] | {"relu_all": 0.0}])]) == 1
 
 
+@pytest.mark.slow
 def test_other_inputs_or_weights_fail(goldens: list[dict[str, Any]], tmp_path: Path) -> None:
     assert main([write(tmp_path, [goldens[3] | {"seed": goldens[3]["seed"] + 1}])]) == 1
 
