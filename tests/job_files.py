@@ -1,4 +1,4 @@
-"""Reading what jobs have written."""
+"""The files of jobs: an algorithm of one's own for them, and reading what they have written."""
 
 import csv
 from pathlib import Path
@@ -10,6 +10,18 @@ SMALL = ("network.C=4", "network.N=1")
 
 BASIC = "hydra/launcher=basic"
 """Runs the jobs of a sweep in its own process, for tests that are not about processes, which take seconds to start."""
+
+
+DEADLY = "import os, signal\ndef search(score, space, rng, *, N: int):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+"""The code of an algorithm that kills its process."""
+
+
+def own_algorithm(folder: Path, name: str, code: str) -> tuple[str, str]:
+    """Write `NAME.py`, whose `search(score, space, rng, *, N)` is `algo=NAME`; return the arguments that find it."""
+    (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    (folder / "algo").mkdir(exist_ok=True)
+    (folder / f"algo/{name}.yaml").write_text(f"name: {name}\n_target_: {name}.search\nN: 5\n", encoding="utf-8")
+    return "--config-dir", str(folder)
 
 
 def only(folder: Path, pattern: str) -> Path:

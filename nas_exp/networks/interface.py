@@ -19,7 +19,7 @@ Watcher = Callable[[Tensor, Tensor], None]
 
 
 class UntrainedNetwork(ABC):
-    """A network as metrics see it. It is left as it was. *Layers* are its convolutions and linear layers."""
+    """A network as metrics see it; its parameters stay as they are. Its *layers* are convolutions and linear layers."""
 
     @abstractmethod
     def __call__(self, images: Tensor, *, observe: Observer | None = None) -> Tensor:
@@ -83,7 +83,8 @@ class ModuleNetwork(UntrainedNetwork):
     """Any module in training mode that maps images to logits.
 
     Its ReLUs are its `nn.ReLU` modules, its layers its `nn.Conv2d` and `nn.Linear` modules, also those that lead
-    nowhere. Its blocks are its attribute `stem` and the modules in its attribute `blocks`.
+    nowhere. Its blocks are its attribute `stem` and the modules in its attribute `blocks`. The running statistics of
+    its BatchNorm layers change; training mode does not read them.
     """
 
     def __init__(self, module: nn.Module) -> None:

@@ -1,26 +1,13 @@
-from collections.abc import Sequence
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nas_exp.analysis.curves import accuracy_at, padded_steps, steps_by
-
-Run = Sequence[tuple[float, float]]
-"""For each step: the seconds spent by then, and the incumbent's accuracy."""
+from tests.plain_runs import found_at
 
 
 def test_runs_that_end_early_keep_their_last_step() -> None:
     assert padded_steps([3, 1, 2]).tolist() == [[0, 1, 2], [0, 0, 0], [0, 1, 1]]
-
-
-def plain(run: Run, cost: float) -> float:
-    """What a run has found by then, as one would look it up by hand."""
-    found = np.nan
-    for seconds, accuracy in run:
-        if seconds <= cost:
-            found = accuracy
-    return found
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 100)), min_size=4, max_size=4)
@@ -34,6 +21,8 @@ def test_what_is_found_at_a_cost_is_what_the_last_step_within_it_has_found(
     accuracy = np.array([[found for _, found in run] for run in drawn], dtype=np.float64)
     runs = [list(zip(*run, strict=True)) for run in zip(seconds.tolist(), accuracy.tolist(), strict=True)]
     found = accuracy_at(seconds, accuracy, np.array(costs, dtype=np.float64))
-    np.testing.assert_array_equal(found, np.reshape([plain(run, cost) for run in runs for cost in costs], found.shape))
+    np.testing.assert_array_equal(
+        found, np.reshape([found_at(run, cost) for run in runs for cost in costs], found.shape)
+    )
     steps = steps_by(seconds, np.array(costs, dtype=np.float64))
     assert steps.ravel().tolist() == [sum(at <= cost for at, _ in run) for run in runs for cost in costs]

@@ -226,6 +226,7 @@ def test_a_killed_import_goes_on_where_it_was(many: Path, tmp_path: Path) -> Non
     assert tables(many, store) == tables(many, tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_two_imports_at_once_do_no_harm(many: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     processes = [start_import(many, store) for _ in range(2)]

@@ -14,7 +14,7 @@ import pytest
 
 from nas_exp.storage.parquet import read_columns
 from tests.conftest import ROOT, RunProgram
-from tests.job_files import SMALL, only, rows
+from tests.job_files import DEADLY, SMALL, only, own_algorithm, rows
 from tests.tools.ray_cluster import kill, two_nodes
 
 SEARCHES = ("-m", "algo=rs,rea", "algo.N=30", "seed=0,1", "runs=2", "name=same", *SMALL)
@@ -118,11 +118,8 @@ def search(score, space, rng, *, N: int):
 @pytest.fixture
 def slow_sweep(tmp_path: Path) -> tuple[str, ...]:
     """Eight jobs of a few seconds each."""
-    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
-    (tmp_path / "algo").mkdir()
-    (tmp_path / "algo/slow.yaml").write_text("name: slow\n_target_: slow.search\nN: 5\n", encoding="utf-8")
     return (
-        "--config-dir", str(tmp_path), "-m", "algo=slow", "seed=range(0,8)", "runs=1", "name=slow",
+        *own_algorithm(tmp_path, "slow", SLOW), "-m", "algo=slow", "seed=range(0,8)", "runs=1", "name=slow",
         "metric.seed=0", "hydra/launcher=ray", "hydra.launcher.ray.remote.max_retries=0",
     )  # fmt: skip
 
@@ -173,18 +170,16 @@ def test_a_sweep_whose_cluster_is_lost_is_finished_on_another(slow_sweep: tuple[
 @pytest.mark.slow
 def test_a_killed_process_is_waited_around(program: RunProgram, tmp_path: Path) -> None:
     """With a launcher whose jobs are processes of their own, one's death leaves the others running."""
-    (tmp_path / "moods.py").write_text(
-        "import os, signal, time\nfrom nas_exp.algos import rs\n"
-        "def deadly(score, space, rng, *, N: int):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "def slow(score, space, rng, *, N: int):\n"
+    own_algorithm(tmp_path, "deadly", DEADLY)
+    own = own_algorithm(
+        tmp_path,
+        "slow",
+        "import time\nfrom nas_exp.algos import rs\n"
+        "def search(score, space, rng, *, N: int):\n"
         "    open('starts', 'a').write('x')\n    time.sleep(5)\n    return rs.search(score, space, rng, N=N)\n",
-        encoding="utf-8",
     )
-    (tmp_path / "algo").mkdir()
-    for name in ("deadly", "slow"):
-        (tmp_path / f"algo/{name}.yaml").write_text(f"name: {name}\n_target_: moods.{name}\nN: 5\n", encoding="utf-8")
     done = program(
-        "--config-dir", str(tmp_path), "-m", "hydra/launcher=submitit_local", "algo=deadly,slow", "runs=1",
+        *own, "-m", "hydra/launcher=submitit_local", "algo=deadly,slow", "runs=1",
         "name=moods", "metric.seed=0", PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 1
@@ -197,19 +192,18 @@ def test_a_killed_process_is_waited_around(program: RunProgram, tmp_path: Path) 
 @pytest.mark.slow
 def test_a_job_whose_time_is_up_goes_on_later(program: RunProgram, tmp_path: Path) -> None:
     """The launcher warns it by a signal and queues it again, as a cluster does."""
-    (tmp_path / "late.py").write_text(
+    own = own_algorithm(
+        tmp_path,
+        "late",
         "import os, pathlib, signal, time\nfrom nas_exp.algos import rs\n"
         "def search(score, space, rng, *, N: int):\n"
         "    if not pathlib.Path('warned').exists():\n"
         "        pathlib.Path('warned').touch()\n"
         "        os.kill(os.getpid(), signal.SIGUSR2)\n        time.sleep(60)\n"
         "    return rs.search(score, space, rng, N=N)\n",
-        encoding="utf-8",
     )
-    (tmp_path / "algo").mkdir()
-    (tmp_path / "algo/late.yaml").write_text("name: late\n_target_: late.search\nN: 5\n", encoding="utf-8")
     done = program(
-        "--config-dir", str(tmp_path), "-m", "hydra/launcher=submitit_local", "algo=late", "runs=1", "name=late",
+        *own, "-m", "hydra/launcher=submitit_local", "algo=late", "runs=1", "name=late",
         "metric.seed=0", PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

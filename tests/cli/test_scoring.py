@@ -109,6 +109,7 @@ def known(tmp_path: Path) -> int:
     )
 
 
+@pytest.mark.slow
 def test_two_scorers_may_fill_one_table_at_once(
     program: RunProgram, start_program: StartProgram, tmp_path: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_shipped_scores_that_are_asked_for_are_copied(program: RunProgram, tmp_p
     assert part.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_the_time_of_a_scoring_is_told_by_what_like_networks_took(program: RunProgram) -> None:
     shipped_for_another_seed = program("task=score", "seed=1", "task.archs=[9,3479,11718]")
     assert re.search(r"3 different networks are left, about 0:00:0\d with n_jobs=1", shipped_for_another_seed.stdout)

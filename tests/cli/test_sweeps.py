@@ -13,7 +13,7 @@ import pytest
 from nas_exp.report.reading import read_sweep
 from nas_exp.storage.locks import lock
 from tests.conftest import ROOT, RunProgram, StartProgram
-from tests.job_files import BASIC, SMALL, only, rows, scores_of, without_seconds
+from tests.job_files import BASIC, DEADLY, SMALL, only, own_algorithm, rows, scores_of, without_seconds
 
 
 def test_a_sweep_runs_every_combination_once_and_closes_with_one_table(program: RunProgram, tmp_path: Path) -> None:
@@ -48,14 +48,9 @@ def test_a_failed_job_leaves_the_others_and_is_named(program: RunProgram, tmp_pa
 
 
 def test_a_killed_worker_is_told_and_the_table_still_closes(program: RunProgram, tmp_path: Path) -> None:
-    (tmp_path / "deadly.py").write_text(
-        "import os, signal\ndef search(score, space, rng, *, N: int):\n    os.kill(os.getpid(), signal.SIGKILL)\n",
-        encoding="utf-8",
-    )
-    (tmp_path / "algo").mkdir()
-    (tmp_path / "algo/deadly.yaml").write_text("name: deadly\n_target_: deadly.search\nN: 1\n", encoding="utf-8")
+    own = own_algorithm(tmp_path, "deadly", DEADLY)
     done = program(
-        "--config-dir", str(tmp_path), "-m", "algo=rs,deadly", "algo.N=5", "runs=1", "name=dead",
+        *own, "-m", "algo=rs,deadly", "algo.N=5", "runs=1", "name=dead",
         PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 1
@@ -133,16 +128,15 @@ def test_a_report_does_not_take_results_of_other_parameters(program: RunProgram,
 
 
 def test_a_failed_job_can_be_run_again_alone(program: RunProgram, tmp_path: Path) -> None:
-    (tmp_path / "moody.py").write_text(
+    own = own_algorithm(
+        tmp_path,
+        "moody",
         "import pathlib\nfrom nas_exp.algos import rs\n"
         "def search(score, space, rng, *, N: int):\n"
         "    if not pathlib.Path('good').exists():\n        raise ValueError('a bad day')\n"
         "    return rs.search(score, space, rng, N=N)\n",
-        encoding="utf-8",
     )
-    (tmp_path / "algo").mkdir()
-    (tmp_path / "algo/moody.yaml").write_text("name: moody\n_target_: moody.search\nN: 1\n", encoding="utf-8")
-    sweep = ("--config-dir", str(tmp_path), "-m", "algo=rs,moody", "algo.N=5", "runs=1", BASIC, *SMALL)
+    sweep = (*own, "-m", "algo=rs,moody", "algo.N=5", "runs=1", BASIC, *SMALL)
     done = program(*sweep, "name=moody", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "ValueError: a bad day" in done.stderr
@@ -159,12 +153,8 @@ def test_a_failed_job_can_be_run_again_alone(program: RunProgram, tmp_path: Path
 
 
 def test_a_job_that_exits_is_a_failed_job(program: RunProgram, tmp_path: Path) -> None:
-    (tmp_path / "leaving.py").write_text(
-        "import sys\ndef search(score, space, rng, *, N: int):\n    sys.exit(0)\n", encoding="utf-8"
-    )
-    (tmp_path / "algo").mkdir()
-    (tmp_path / "algo/leaving.yaml").write_text("name: leaving\n_target_: leaving.search\nN: 1\n", encoding="utf-8")
-    sweep = ("--config-dir", str(tmp_path), "-m", "algo=leaving,rs", "algo.N=5", "runs=1", "name=left")
+    own = own_algorithm(tmp_path, "leaving", "import sys\ndef search(score, space, rng, *, N: int):\n    sys.exit(0)\n")
+    sweep = (*own, "-m", "algo=leaving,rs", "algo.N=5", "runs=1", "name=left")
     done = program(*sweep, PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "1 of 2 jobs finished" in done.stdout
@@ -224,12 +214,10 @@ def test_flags_may_stand_anywhere(program: RunProgram, tmp_path: Path) -> None:
 def test_an_interrupted_sweep_still_closes(
     start_program: StartProgram, tmp_path: Path, sent: signal.Signals, code: int, told: str
 ) -> None:
-    (tmp_path / "slow.py").write_text(
-        "import time\ndef search(score, space, rng, *, N: int):\n    time.sleep(300)\n", encoding="utf-8"
+    own = own_algorithm(
+        tmp_path, "slow", "import time\ndef search(score, space, rng, *, N: int):\n    time.sleep(300)\n"
     )
-    (tmp_path / "algo").mkdir()
-    (tmp_path / "algo/slow.yaml").write_text("name: slow\n_target_: slow.search\nN: 1\n", encoding="utf-8")
-    sweep = ("--config-dir", str(tmp_path), "-m", "algo=rs,slow", "algo.N=5", "runs=1", "name=cut")
+    sweep = (*own, "-m", "algo=rs,slow", "algo.N=5", "runs=1", "name=cut")
     process = start_program(*sweep, PYTHONPATH=str(tmp_path))
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("multirun_sweeps/cut/algo=rs*/summary.json")) and time.monotonic() < deadline:

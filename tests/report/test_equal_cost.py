@@ -9,11 +9,9 @@ from nas_exp.report.equal_cost import at_equal_cost
 from nas_exp.report.paper.numbers import PAPER
 from nas_exp.report.sweep import FinishedJob, FinishedSweep
 from nas_exp.storage.parquet import write_columns
+from tests.plain_runs import Run, found_at
 
 RS, REA = ("synflow", "rs"), ("synflow", "rea")
-
-Run = Sequence[tuple[float, float]]
-"""For each step: the seconds spent by then, and the incumbent's accuracy."""
 
 
 def job(folder: Path, runs: Sequence[Run], *overrides: str) -> FinishedJob:
@@ -43,21 +41,12 @@ def sweep_of(folder: Path, *jobs: FinishedJob) -> FinishedSweep:
 TWO_RUNS = [[(1.0, 50.0), (4.0, 60.0), (9.0, 70.0)], [(2.0, 52.0), (3.0, 64.0)]]
 
 
-def plain(run: Run, cost: float) -> float:
-    """What a run has found by then, as one would look it up by hand."""
-    found = np.nan
-    for seconds, accuracy in run:
-        if seconds <= cost:
-            found = accuracy
-    return found
-
-
 def test_a_curve_begins_where_all_runs_have_found_something_and_ends_with_the_last(tmp_path: Path) -> None:
     unlucky = [[(0.5, np.nan), *TWO_RUNS[0]], TWO_RUNS[1]]
     found = at_equal_cost(sweep_of(tmp_path, job(tmp_path / "rs", unlucky, "algo=rs")), {"cifar10": 75.0})["cifar10"]
     (curve,) = found.curves.values()
     assert (curve.seconds[0], curve.seconds[-1]) == (2.0, 9.0)
-    means = [np.mean([plain(run, cost) for run in TWO_RUNS]) for cost in curve.seconds]
+    means = [np.mean([found_at(run, cost) for run in TWO_RUNS]) for cost in curve.seconds]
     np.testing.assert_allclose(curve.accuracy.value, means)
     assert sorted(set(curve.accuracy.value)) == [51.0, 57.0, 62.0, 67.0]
     assert (curve.accuracy.low <= curve.accuracy.value).all()

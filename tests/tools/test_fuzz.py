@@ -6,7 +6,8 @@ from tests.forks import Forks
 from tests.tools.fuzz import failures
 
 
-@pytest.mark.parametrize(("count", "seed"), [(6, 1), pytest.param(60, 2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "seed"), [(15, 1), (60, 2)])
 def test_random_command_lines_are_answered_in_the_programs_own_words(forks: Forks, count: int, seed: int) -> None:
     told, codes = failures(forks, count, seed)
     assert not told, "\n\n".join(told)
