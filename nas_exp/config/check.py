@@ -103,7 +103,7 @@ def _space(values: dict[str, Any]) -> Space:
     """Make the space: the keys of `space` and of `network` are the arguments of its class."""
     name, make = _named_function(values["space"], "space")
     own = _without(values["space"], "name", "_target_")
-    arguments = {**keywords(make, {**values["network"], **own}, "space" if own else "network")}
+    arguments = keywords(make, {**values["network"], **own}, "space" if own else "network")
     space = make(**arguments)
     if not isinstance(space, Space):
         raise InputError(f"space._target_={values['space']['_target_']}: expected a class derived from Space")

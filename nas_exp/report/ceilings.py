@@ -10,7 +10,7 @@ from nas_exp.analysis import ceiling
 from nas_exp.analysis.ceiling import NoiseCeiling, noise_ceiling
 from nas_exp.analysis.intervals import Interval
 from nas_exp.arrays import FloatArray, IntArray
-from nas_exp.errors import InputError
+from nas_exp.storage.damage import DamagedError, read_or_set_aside
 from nas_exp.storage.parquet import read_columns, write_columns
 
 log = logging.getLogger(__name__)
@@ -23,19 +23,20 @@ def cached_ceiling(
 ) -> NoiseCeiling:
     """Return `noise_ceiling` from the file in `folder` that has it, or compute it and write that file.
 
-    A file is named by a digest of everything that its content depends on. A damaged one is computed again, and where
-    none can be written, the ceiling is computed each time.
+    A file is named by a digest of everything that its content depends on. A damaged one is set aside and computed
+    again, and where none can be written, the ceiling is computed each time.
     """
     key = hashlib.sha256(repr((ceiling.VERSION, accuracy.shape, top, draws, seed)).encode())
     for array in (accuracy.astype(np.float64), classes.astype(np.int64)):
         key.update(array.tobytes())
     file = folder / f"ceiling-{key.hexdigest()[:16]}.parquet"
     try:
-        return _read(file)
-    except FileNotFoundError:
-        pass
-    except (InputError, OSError) as error:
+        kept = read_or_set_aside(file, _read, then="it is computed again") if file.exists() else None
+    except OSError as error:
         log.warning("%s; it is computed again", error)
+        kept = None
+    if kept is not None:
+        return kept
     found = noise_ceiling(accuracy, classes, top=top, draws=draws, seed=seed)
     try:
         _write(file, found)
@@ -53,7 +54,7 @@ def _write(file: Path, found: NoiseCeiling) -> None:
 def _read(file: Path) -> NoiseCeiling:
     columns = read_columns(file, (*_COLUMNS, "classes"))
     if any(len(values) != 3 for values in columns.values()):
-        raise InputError(f"{file}: not a noise ceiling")
+        raise DamagedError(f"{file}: not a noise ceiling")
     return NoiseCeiling(
         **{name: Interval(*columns[name].tolist()) for name in _COLUMNS}, classes=int(columns["classes"][0])
     )

@@ -121,6 +121,7 @@ def test_intervals_are_the_percentiles_of_a_plain_bootstrap(ties: bool) -> None:
         assert [interval.low, interval.high] == pytest.approx(np.quantile(values, [0.025, 0.975]).tolist())
 
 
+@pytest.mark.slow
 def test_intervals_among_the_best_hold_the_true_value_as_often_as_they_say() -> None:
     truth = ranking_quality(*correlated(400_000, 0.8, seed=999), top=0.2).rho_top.value
     held = [covers(spearman_interval(*correlated(400, 0.8, seed), top=0.2, resamples=300), truth) for seed in range(80)]

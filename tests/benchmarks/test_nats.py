@@ -202,6 +202,7 @@ def test_importing_again_reads_only_what_is_new_or_changed(archive: Path, tmp_pa
     assert after[2] < before[2] - 10
 
 
+@pytest.mark.slow
 def test_processes_and_their_number_do_not_change_the_tables(many: Path, tmp_path: Path) -> None:
     for n_jobs in (1, 2):
         report = nats.import_archive(many, tmp_path / f"store{n_jobs}", SPACE, n_jobs=n_jobs)

@@ -188,6 +188,7 @@ def test_bad_input_leaves_an_earlier_result_alone(program: RunProgram, tmp_path:
     assert (tmp_path / "outputs/kept/summary.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_bytes(program: RunProgram, new_program: RunProgram, tmp_path: Path) -> None:
     for name, run in (("a", program), ("b", new_program)):
         assert run("algo.N=40", "runs=3", f"name={name}", *SMALL).returncode == 0

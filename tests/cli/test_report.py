@@ -32,6 +32,7 @@ def sweep(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "multirun_sweeps/paper"))
 
 
+@pytest.mark.slow
 def test_a_report_has_the_papers_tables_and_figures(program: RunProgram, sweep: Path) -> None:
     done = program("task=report", "sweep=multirun_sweeps/paper", "task.findings=findings.md")
     assert done.returncode == 0, done.stderr

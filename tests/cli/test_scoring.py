@@ -41,6 +41,7 @@ def test_scores_do_not_depend_on_processes_order_or_parts(program: RunProgram, t
         assert scores_of(tmp_path / other) == whole
 
 
+@pytest.mark.slow
 def test_a_larger_sample_has_all_of_a_smaller_one(program: RunProgram, tmp_path: Path) -> None:
     known = []
     for size in (20, 30):

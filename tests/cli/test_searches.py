@@ -141,9 +141,8 @@ def test_an_assisted_evolution_pays_for_its_sample(program: RunProgram, tmp_path
         assert row["scored"] == "125"
 
 
-@pytest.mark.parametrize(
-    "cost", [pytest.param("params", marks=pytest.mark.slow), "flops", pytest.param("latency", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("cost", ["params", "flops", "latency"])
+@pytest.mark.slow
 def test_two_objectives_end_in_a_pareto_front(
     program: RunProgram, new_program: RunProgram, tmp_path: Path, tables: Path, cost: str
 ) -> None:

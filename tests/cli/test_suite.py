@@ -88,6 +88,7 @@ def test_does_not_depend_on_processes_or_shards(score: Score) -> None:
             assert other[name] == pytest.approx(expected, rel=0, abs=0, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_members_keep_their_own_batch_sizes_unless_one_is_given(score: Score) -> None:
     score("data", "metric=suite", "metric.members=[snip,zico]", "metric.batch_size=24")
     described = only(score.folder / "data/scores/cifar10", "zico-*/_table.json")

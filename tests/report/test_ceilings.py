@@ -61,6 +61,7 @@ def test_a_damaged_ceiling_is_computed_again(tmp_path: Path, at: int, computed: 
     assert ceiling(tmp_path) == EXPECTED
     assert len(computed) == 2
     assert file.read_bytes() == whole
+    assert (tmp_path / f"damaged-{file.name}").read_bytes() == whole[:at]
 
 
 def test_where_nothing_can_be_kept_there_is_a_ceiling_all_the_same(
