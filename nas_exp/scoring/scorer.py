@@ -1,5 +1,6 @@
 """Scores for a search: known ones at once, others computed on demand."""
 
+import itertools
 import logging
 import math
 import time
@@ -94,7 +95,7 @@ class TableScorer(Scorer):
         return self.seconds(arch_index)
 
     def seconds(self, arch_index: Sequence[int]) -> FloatArray:
-        return np.array([self._seconds.get(int(arch), math.nan) for arch in arch_index])
+        return np.fromiter(map(self._seconds.get, arch_index, itertools.repeat(math.nan)), dtype=np.float64)
 
     def _find(self, arch_index: Sequence[int]) -> None:
         missing = sorted({arch for arch in arch_index if arch not in self._values})
