@@ -198,7 +198,7 @@ def test_a_killed_search_computes_no_score_again(
     program: RunProgram, start_program: StartProgram, tmp_path: Path, algo: str
 ) -> None:
     # networks large enough to take longer than what a kill may cost, and that no shipped table is of
-    search = (f"algo={algo}", "algo.N=120", "runs=1", "network.N=20", "name=killed")
+    search = (f"algo={algo}", "algo.N=120", "runs=1", "network.N=60", "name=killed")
     process = start_program(*search)
     limit = time.monotonic() + 120
     while not list((tmp_path / "data").glob("scores/cifar10/synflow-*/part-*.parquet")):
