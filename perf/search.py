@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from nas_exp.algos import Trajectory, rea, rs  # noqa: E402
 from nas_exp.benchmarks import bundled  # noqa: E402
-from nas_exp.scoring.scorer import TableScorer  # noqa: E402
+from nas_exp.scoring.scorer import table_scorer  # noqa: E402
 from nas_exp.scoring.table import SHIPPED, Scores, ScoreTable  # noqa: E402
 from nas_exp.search.run import run_search  # noqa: E402
 from nas_exp.spaces.topology import TopologySpace  # noqa: E402
@@ -43,7 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     scores = shipped_scores("cifar10", "synflow")
     benchmark = bundled.load("cifar10", space=SPACE, path=None, store=Path())
-    scorer, table = TableScorer(scores, len(SPACE)), notebook.table(scores.score)
+    scorer, table = table_scorer(scores, len(SPACE)), notebook.table(scores.score)
     rows = []
     algorithms: list[tuple[str, Callable[..., Trajectory], dict[str, int], Callable[..., object]]] = [
         ("rs", rs.search, {"N": N}, notebook.random_search),

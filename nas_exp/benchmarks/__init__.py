@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nas_exp.arrays import FloatArray, IntArray
+from nas_exp.arrays import FloatArray, IntArray, positions
 from nas_exp.spaces.space import Schedules, Space
 
 DATASETS = ("cifar10", "cifar100", "imagenet16-120")
@@ -60,9 +60,8 @@ class Benchmark:
 
     def of(self, column: str, arch_index: npt.ArrayLike) -> FloatArray:
         """Return the values of architectures, in the shape of `arch_index`; NaN where they are not known."""
-        asked = np.asarray(arch_index, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self.arch_index, asked), len(self.arch_index) - 1)
-        return np.where(self.arch_index[place] == asked, self.columns[column][place], np.nan)
+        place = positions(self.arch_index, arch_index)
+        return np.where(place >= 0, self.columns[column][place], np.nan)
 
     def knows(self, column: str) -> bool:
         """Return whether any value of a column is known."""

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from nas_exp.algos import first_best
 from nas_exp.arrays import FloatArray, IntArray
@@ -38,8 +39,8 @@ class Scorer(ABC):
         """
 
     @abstractmethod
-    def seconds(self, arch_index: Sequence[int]) -> FloatArray:
-        """Return the seconds that known scores took; NaN for the others."""
+    def seconds(self, arch_index: npt.ArrayLike) -> FloatArray:
+        """Return the seconds that known scores took, NaN for the others; `arch_index` has shape (n,)."""
 
     def price(self, arch_index: Sequence[int]) -> FloatArray:
         """Return the seconds that the scores of architectures take, without giving them; NaN where not known.
@@ -63,8 +64,30 @@ class Scorer(ABC):
         return first_best(score)
 
 
+def table_scorer(scores: Scores, size: int, filling: Filling | None = None, *, unknown: float | None = None) -> Scorer:
+    """Return a scorer of known scores: a plain one if they are all there are; arguments as of `TableScorer`."""
+    if len(scores.arch_index) == size:
+        return CompleteScorer(scores)
+    return TableScorer(scores, size, filling, unknown=unknown)
+
+
+class CompleteScorer(Scorer):
+    """A scorer that knows the score of every architecture of a space."""
+
+    def __init__(self, scores: Scores) -> None:
+        """Take the scores; entry i is about architecture i."""
+        self._values: list[float] = scores.score.tolist()
+        self._seconds = scores.seconds
+
+    def __call__(self, arch_index: Sequence[int]) -> Sequence[float]:
+        return [self._values[arch] for arch in arch_index]
+
+    def seconds(self, arch_index: npt.ArrayLike) -> FloatArray:
+        return self._seconds[np.asarray(arch_index, dtype=np.int64)]
+
+
 class TableScorer(Scorer):
-    """A scorer that starts from known scores. What is missing is computed, once, and added to a table."""
+    """A scorer that starts from some known scores. What is missing is computed, once, and added to a table."""
 
     def __init__(
         self, scores: Scores, size: int, filling: Filling | None = None, *, unknown: float | None = None
@@ -94,8 +117,9 @@ class TableScorer(Scorer):
         self._find(arch_index)
         return self.seconds(arch_index)
 
-    def seconds(self, arch_index: Sequence[int]) -> FloatArray:
-        return np.fromiter(map(self._seconds.get, arch_index, itertools.repeat(math.nan)), dtype=np.float64)
+    def seconds(self, arch_index: npt.ArrayLike) -> FloatArray:
+        archs = np.asarray(arch_index, dtype=np.int64).tolist()
+        return np.fromiter(map(self._seconds.get, archs, itertools.repeat(math.nan)), dtype=np.float64)
 
     def _find(self, arch_index: Sequence[int]) -> None:
         missing = sorted({arch for arch in arch_index if arch not in self._values})
@@ -171,7 +195,7 @@ class EnsembleScorer(Scorer):
         """See `Scorer.price`: the sum over all members. Nothing is ranked by it."""
         return np.asarray(np.sum([member.price(arch_index) for member in self._members], axis=0))
 
-    def seconds(self, arch_index: Sequence[int]) -> FloatArray:
+    def seconds(self, arch_index: npt.ArrayLike) -> FloatArray:
         """See `Scorer.seconds`: the sum over all members."""
         return np.asarray(np.sum([member.seconds(arch_index) for member in self._members], axis=0))
 

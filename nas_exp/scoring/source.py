@@ -26,7 +26,7 @@ from nas_exp.scoring.compute import sharing
 from nas_exp.scoring.filling import Filling
 from nas_exp.scoring.recipe import Recipe
 from nas_exp.scoring.rules import combine, rule_of
-from nas_exp.scoring.scorer import EnsembleScorer, Scorer, TableScorer
+from nas_exp.scoring.scorer import EnsembleScorer, Scorer, table_scorer
 from nas_exp.scoring.table import Scores, ScoreTable, shipped_identity
 from nas_exp.storage.seals import digest
 
@@ -173,7 +173,7 @@ class TableSource(Source):
         table, size = self.table, len(self.config.space)
         scores = table.read()
         if table.recipe is None:
-            yield TableScorer(scores, size)
+            yield table_scorer(scores, size)
             return
         if len(scores.arch_index) < size:
             metric = self.metric
@@ -186,7 +186,7 @@ class TableSource(Source):
                 f"; {metric.key}.seed=0 uses the scores of that seed" if metric.seed else "",
             )
         with Filling(table, n_jobs=n_jobs) as filling:
-            yield TableScorer(scores, size, filling)
+            yield table_scorer(scores, size, filling)
 
     def tables(self) -> list[ScoreTable]:
         return [self.table]
@@ -206,7 +206,7 @@ class BenchmarkSource(Source):
     @contextlib.contextmanager
     def scorer(self, *, n_jobs: int) -> Iterator[Scorer]:
         """See `Source.scorer`; what was never trained gets NaN, which never wins."""
-        yield TableScorer(self._all(), len(self.config.space), unknown=np.nan)
+        yield table_scorer(self._all(), len(self.config.space), unknown=np.nan)
 
     def lacking(self) -> str | None:
         try:

@@ -121,5 +121,5 @@ def _computing_seconds(scorers: Mapping[str, Scorer]) -> float:
 
 def _seconds(trajectory: Trajectory, scorers: Mapping[str, Scorer]) -> FloatArray:
     """Return the seconds that the score of each step took."""
-    by_stage = [scorers[stage].seconds(trajectory.arch_index.tolist()) for stage in trajectory.stages]
+    by_stage = [scorers[stage].seconds(trajectory.arch_index) for stage in trajectory.stages]
     return by_stage[0] if trajectory.stage is None else np.choose(trajectory.stage, by_stage)

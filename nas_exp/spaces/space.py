@@ -278,10 +278,22 @@ def _options(radices: Sequence[int], arch_index: int) -> tuple[int, ...]:
 # searches ask for the neighbours of their best architectures again and again
 @functools.lru_cache(maxsize=4096)
 def _neighbours(radices: tuple[int, ...], arch_index: int) -> IntArray:
-    found, weight = [], math.prod(radices)
-    for radix, option in zip(radices, _options(radices, arch_index), strict=True):
-        weight //= radix
-        found += [arch_index + (other - option) * weight for other in range(radix) if other != option]
-    neighbours = np.array(found, dtype=np.int64)
+    weight, radix, other = _changes(radices)
+    option = arch_index // weight % radix
+    neighbours: IntArray = arch_index + (other + (other >= option) - option) * weight
     neighbours.flags.writeable = False
     return neighbours
+
+
+@functools.lru_cache(maxsize=16)
+def _changes(radices: tuple[int, ...]) -> tuple[IntArray, IntArray, IntArray]:
+    """Return, for each change of one position, the weight and radix of the position and which other option it takes.
+
+    Each has shape (Σ(radix - 1),). The other options of a position are numbered from 0, without the present one.
+    """
+    weights = [math.prod(radices[position + 1 :]) for position in range(len(radices))]
+    changes = [
+        (weight, radix, other) for weight, radix in zip(weights, radices, strict=True) for other in range(radix - 1)
+    ]
+    weight, radix, other = np.array(changes, dtype=np.int64).reshape(-1, 3).T.copy()
+    return weight, radix, other

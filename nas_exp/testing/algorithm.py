@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nas_exp.algos import Trajectory
 from nas_exp.arrays import FloatArray
@@ -31,9 +32,9 @@ class MadeUpScores(Scorer):
         value = np.random.default_rng([self._seed, arch]).standard_normal()
         return math.nan if value < -1 else float(value)
 
-    def seconds(self, arch_index: Sequence[int]) -> FloatArray:
+    def seconds(self, arch_index: npt.ArrayLike) -> FloatArray:
         """Return a second for each."""
-        return np.ones(len(arch_index))
+        return np.ones(len(np.asarray(arch_index)))
 
 
 def check_algorithm(
