@@ -23,13 +23,13 @@ from nas_exp.config.ensembles import with_members
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
 from nas_exp.config.schema import register_schema
 from nas_exp.config.types import Config
-from nas_exp.errors import InputError, describe, is_about_files, raised_in
+from nas_exp.errors import LONGEST_LINE, InputError, describe, is_about_files, raised_in, shown
 from nas_exp.networks.settings import keep_freed_memory
 from nas_exp.storage.files import write_text
 from nas_exp.storage.locks import lock
 from nas_exp.storage.summary import ERROR, STARTED, State, Summary, state, write_summary
 from nas_exp.sweeps.jobs import JobsFailedError
-from nas_exp.terminal import print_table
+from nas_exp.terminal import print_anywhere, print_table
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ def run_job(node: DictConfig) -> None:
     """
     # a log file on a full disk loses its lines; whatever needs the disk reports its error
     logging.raiseExceptions = False
+    print_anywhere()
     keep_freed_memory()
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
@@ -83,6 +84,7 @@ def run_program(main: Callable[[], None]) -> int:
     """
     if "--version" in sys.argv[1:]:  # of which Hydra would say its own
         main = partial(print, f"nas-exp {__version__}")
+    print_anywhere()
     signal.signal(signal.SIGTERM, _terminate)
     register_schema()
     # conf/hydra/launcher/ has settings for launchers that bring a schema of the same name, as is meant
@@ -178,7 +180,7 @@ def _refuse(error: InputError) -> NoReturn:
 
 
 def _complain(line: str) -> None:
-    print(f"error: {' '.join(line.split())}", file=sys.stderr)
+    print(f"error: {shown(line, longest=LONGEST_LINE)}", file=sys.stderr)
 
 
 def _results_folder() -> str:

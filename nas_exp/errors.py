@@ -3,6 +3,7 @@
 import errno
 import os
 import traceback
+from collections.abc import Iterable
 from typing import TypeGuard
 
 _KEPT = "run the same command again: what is finished is kept"
@@ -15,16 +16,45 @@ _OF_THE_DISK = {
 """What is wrong with a disk and what to do, by error number."""
 
 
+LONGEST = 300
+"""How many characters are shown of a text that is not ours: a value, a name, a message of a library."""
+LONGEST_LINE = 1500
+"""How many of a whole message."""
+
+
+def shown(text: str, *, longest: int = LONGEST) -> str:
+    """Return any text as one line of characters that can be printed; of a longer one the middle is left out.
+
+    What cannot be printed, as control characters and halves of surrogate pairs, is escaped as Python writes it.
+    """
+    if len(text) > longest:
+        half = longest // 2 - 20
+        text = f"{text[:half]} … ({len(text):,} characters) … {text[-half:]}"
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def listed(names: Iterable[object]) -> str:
+    """Return the first few of some names that are not ours, and how many more there are; "none" without any."""
+    found = [str(name) for name in names]
+    few = ", ".join(shown(name, longest=60) for name in found[:10]) or "none"
+    return few if len(found) <= 10 else f"{few} and {len(found) - 10:,} more"
+
+
 class InputError(Exception):
     """Bad input: one line that names the key or file, what was found and what was expected.
 
     The command line prints the line alone and exits with code 2; a library user sees an ordinary exception.
     """
 
+    def __init__(self, message: str) -> None:
+        """Keep the message as `shown`."""
+        super().__init__(shown(message, longest=LONGEST_LINE))
+
 
 def in_one_line(error: BaseException) -> str:
-    """Return the message of any exception in one line, or its type if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return the message of any exception as `shown`, or its type if it has none."""
+    return shown(str(error)) or type(error).__name__
 
 
 def describe(error: BaseException, place: str | os.PathLike[str] = "a temporary file") -> str:
@@ -42,7 +72,7 @@ def describe(error: BaseException, place: str | os.PathLike[str] = "a temporary 
         return f"{os.fspath(place) if error.filename is None else error.filename}: {wrong}"
     if isinstance(error, InputError):
         return str(error)
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__}: {shown(str(error))}"
 
 
 def raised_in(error: BaseException) -> str:

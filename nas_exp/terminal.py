@@ -3,8 +3,10 @@
 Progress goes to stderr: a bar on a terminal, sparse log lines anywhere else. Tables go to stdout.
 """
 
+import codecs
 import contextlib
 import datetime
+import io
 import logging
 import multiprocessing
 import re
@@ -13,7 +15,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from nas_exp.errors import LONGEST_LINE, shown
 from nas_exp.storage.summary import Summary, all_keys
+
+_PLAIN = {"±": "+-", "ρ": "rho", "τ": "tau", "…": "...", "–": "-", "−": "-", "×": "x", "→": "->", "∞": "inf", "━": "-"}
+"""What is printed for signs that a terminal's encoding lacks; others are escaped."""
 
 LOG_EVERY_SECONDS = 10.0
 """Often enough to see that work goes on, rarely enough for the log of an overnight job."""
@@ -26,6 +32,35 @@ class Advance(Protocol):
 
     def __call__(self, count: int, *, failed: int = 0) -> None:
         """Count `count` more units, `failed` of which have failed."""
+
+
+def print_anywhere() -> None:
+    """Let standard output and error print any text in any encoding, and the log hold one line a message."""
+    logging.setLogRecordFactory(_Record)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where it is closed, something else where it is captured
+            stream.reconfigure(errors="nas_exp")
+
+
+class _Record(logging.LogRecord):
+    def getMessage(self) -> str:  # noqa: N802
+        return shown(super().getMessage(), longest=LONGEST_LINE)
+
+
+def _printable(text: str) -> str:
+    """Return what standard output shows of a text, so that the columns of a table are as wide as that."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "nas_exp").decode(encoding)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(each, ascii(each)[1:-1]) for each in text), error.end
+
+
+codecs.register_error("nas_exp", _plain)
 
 
 @contextlib.contextmanager
@@ -151,19 +186,19 @@ def print_table(summaries: Sequence[Summary], *, title: str) -> None:
     shared = [name for name in columns if len(rows) > 1 and len({row.get(name) for row in rows}) == 1]
     below = [name for name in columns if name in shared or (name in _WIDE and len(rows) == 1)]
     table = Table(header_style="bold")
-    shown = [name for name in columns if name not in below and name not in _WIDE]
-    for name in shown:
-        table.add_column(_heading(name), overflow="fold")
+    inside = [name for name in columns if name not in below and name not in _WIDE]
+    for name in inside:
+        table.add_column(_printable(_heading(name)), overflow="fold")
     for row in rows:
-        table.add_row(*(row.get(name, "-") for name in shown))
-    console = Console(highlight=False, soft_wrap=False)
+        table.add_row(*(_printable(row.get(name, "-")) for name in inside))
+    console = Console(highlight=False, markup=False, soft_wrap=False)
     if not console.is_terminal:  # a pipe or a log file has no width
-        console = Console(highlight=False, width=160)
-    console.print(title, style="bold", markup=False, soft_wrap=True)
-    if shown:
+        console = Console(highlight=False, markup=False, width=160)
+    console.print(title, style="bold", soft_wrap=True)
+    if inside:
         console.print(table)
     for name in below:
-        console.print(f"{_heading(name)}: {rows[0].get(name, '-')}", markup=False, soft_wrap=True)
+        console.print(f"{_heading(name)}: {rows[0].get(name, '-')}", soft_wrap=True)
 
 
 def _heading(name: str) -> str:
@@ -190,7 +225,7 @@ def _text(key: str, value: str | float | None) -> str:
     if value is None:
         return "-"
     if not isinstance(value, float):
-        return str(value)
+        return shown(str(value))
     if key == "seconds_per_network":  # from microseconds to hours
         return f"{value:.3g}"
     if key == "worst_difference":

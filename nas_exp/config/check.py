@@ -19,6 +19,7 @@ from nas_exp.algos import CostName, Costs, Score
 from nas_exp.bounds import AtLeast
 from nas_exp.config.ensembles import with_members
 from nas_exp.config.hydra_errors import one_line
+from nas_exp.config.names import check_name
 from nas_exp.config.schema import ConfigNode, DatasetNode
 from nas_exp.config.signatures import check_value, find, keywords
 from nas_exp.config.types import Algo, BenchmarkCall, Call, Config, Metric, RuleName
@@ -74,6 +75,8 @@ def check(node: DictConfig) -> Config:
     if values["rerun"] not in RERUN:
         raise InputError(f"rerun={values['rerun']}: the choices are {', '.join(RERUN)}")
     _check_paths(values)
+    check_name("dataset.name", values["dataset"]["name"])
+    check_name("benchmark.name", values["benchmark"]["name"])
     task, space = _call(values["task"], "task"), _space(values)
     return Config(
         task=task,
@@ -144,6 +147,7 @@ def _named_function(values: dict[str, Any], group: str) -> tuple[str, Callable[.
     for key in ("name", "_target_"):
         if not isinstance(values.get(key), str):
             raise InputError(f"{group}.{key}: missing; expected what conf/{group}/ has")
+    check_name(f"{group}.name", values["name"])
     return values["name"], find(values["_target_"], f"{group}._target_", given=_GIVEN[group])
 
 
@@ -221,6 +225,7 @@ def _metric(values: dict[str, Any], group: str) -> Metric:
     if settings.get("network") in _OLD_FORMS:
         settings["network"] = _new_form(settings["network"])
     metric = Metric(**keywords(Metric, settings, group))
+    check_name(f"{group}.name", metric.name)
     for key, choices in _CHOICES.items():
         if getattr(metric, key) not in (None, *choices):
             raise InputError(f"{group}.{key}={getattr(metric, key)}: the choices are {', '.join(choices)}")
@@ -242,7 +247,9 @@ def _many(values: dict[str, Any], group: str) -> Metric:
         raise InputError(f"{group}.members=[]: expected at least one metric, as {group}.members=[snip,zico]")
     of = tuple(_metric(member, f"{group}.members.{name}") for name, member in members.items())
     name = own["name"]
-    if name is None:
+    if name is not None:
+        check_name(f"{group}.name", name)
+    else:
         name = "+".join(member.name for member in of)
         name = name if own.get("rule") in (None, "log_rank") else f"{own['rule']}({name})"
     return Metric(name=name, target=None, input="members", members=of, rule=own.get("rule"), key=group)

@@ -4,7 +4,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from nas_exp.errors import InputError, raised_in
+from nas_exp.errors import InputError, raised_in, shown
 
 _EXTRAS = {"hydra_plugins.hydra_submitit_launcher": "slurm", "hydra_plugins.hydra_ray_launcher": "ray"}
 """The modules of launchers that are optional, and the extra that installs them."""
@@ -27,9 +27,9 @@ def one_line(error: BaseException) -> str:
         known = cause.parent_node
         if isinstance(cause, ConfigAttributeError | ConfigKeyError) and isinstance(known, DictConfig):
             choices = ", ".join(str(key) for key in known if key not in ("name", "_target_"))
-            return f"{cause.full_key}: unknown key; the choices are {choices or 'none'}"
-        return f"{cause.full_key}: {str(cause).splitlines()[0]}"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            return f"{shown(cause.full_key)}: unknown key; the choices are {choices or 'none'}"
+        return f"{shown(cause.full_key)}: {shown(str(cause).splitlines()[0])}"
+    lines = [shown(line) for line in str(error).splitlines() if line.strip()]
     return "; ".join(lines) or f"Hydra cannot make sense of the arguments ({type(error).__name__})"
 
 

@@ -1,7 +1,7 @@
 """What the files in conf/ refer to: the types of their keys, and three resolvers."""
 
-import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import MISSING, OmegaConf
 
+from nas_exp.config.names import check_name
 from nas_exp.config.program import conf_folders, started_as
-from nas_exp.errors import InputError
 
 
 @dataclass
@@ -62,26 +62,15 @@ class ConfigNode:
     sweep: str | None = None
     rerun: str = MISSING
     dry_run: bool = MISSING
-    name: str = MISSING
+    name: Any = MISSING  # not str: of 1e5 a word would become 100000.0, which is no name that anybody gave
 
 
 def register_schema() -> None:
     """Make known to Hydra what the files in conf/ refer to: the schema, and three resolvers."""
     ConfigStore.instance().store(name="schema", node=ConfigNode)
-    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+    OmegaConf.register_new_resolver("folder_name", partial(check_name, "name"), replace=True)
     OmegaConf.register_new_resolver("choices", describe_choices, replace=True)
     OmegaConf.register_new_resolver("program", lambda: " ".join(started_as()), replace=True)
-
-
-def folder_name(name: str) -> str:
-    """Return `name` if it can be the name of one folder; asked before Hydra makes it.
-
-    Raises:
-        InputError: it cannot.
-    """
-    if not re.fullmatch(r"[\w.,=+@ -]+", name) or not name.strip("."):
-        raise InputError(f"name={name}: expected a folder name of letters, digits, spaces and . , = + @ - _")
-    return name
 
 
 def describe_choices(group: str) -> str:

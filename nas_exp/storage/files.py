@@ -1,10 +1,32 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and only regular files are read."""
 
 import contextlib
+import errno
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from nas_exp.errors import InputError
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading, unless it is a named pipe, a device or a socket: those may never end, or block.
+
+    Raises:
+        InputError: it is no regular file.
+        OSError: it cannot be opened, as when there is none or it is a folder.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise InputError(f"{path}: is no regular file; expected one, not a pipe or a device")
 
 
 @contextlib.contextmanager

@@ -137,7 +137,7 @@ BAD_INPUT = {
     "dataset.root=": "dataset.root: found an empty path",
     "paths.scores=": "paths.scores: found an empty path",
     "paths.scores=/proc/x network.C=4": "/proc/x",
-    "name=../escaped": "name=../escaped: expected a folder name",
+    "name=../escaped": "name=../escaped: expected a name",
     "algo=null": "Config group override must be a string",
     "algo.N=${nothing}": "algo.N: Interpolation key 'nothing' not found",
     "-m name=a,b": "name: cannot be swept",
