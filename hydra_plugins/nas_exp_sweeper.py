@@ -88,15 +88,18 @@ class GridSweeper(Sweeper):
     def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":
         """Return the checked configurations of the jobs, and the jobs that are left out with the reason."""
         from nas_exp.config.check import check
+        from nas_exp.sweeps.compose import Composer
         from nas_exp.sweeps.jobs import combine, plan
         from nas_exp.tasks import lacking
+        from nas_exp.terminal import with_progress
 
         _check_sets(self.together)
         loader = self.hydra_context.config_loader
         swept = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
         overrides = OverridesParser.create(config_loader=loader).parse_overrides(swept)
         jobs = plan(combine(_grid(overrides), self.together))
-        configs = {job: check(loader.load_sweep_config(self.config, self._overrides(job))) for job in jobs}
+        compose = Composer(loader, self.config)
+        configs = {job: check(compose(job.overrides)) for job in with_progress(jobs, "checking the sweep", "jobs")}
         reasons = {job: lacking(config) for job, config in configs.items()} if self.skip_unavailable else {}
         skipped = {job: reason for job, reason in reasons.items() if reason is not None}
         return {job: config for job, config in configs.items() if job not in skipped}, skipped

@@ -13,7 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from nas_exp.errors import LONGEST_LINE, shown
 from nas_exp.storage.summary import Summary, all_keys
@@ -23,6 +23,10 @@ _PLAIN = {"±": "+-", "ρ": "rho", "τ": "tau", "…": "...", "–": "-", "−":
 
 LOG_EVERY_SECONDS = 10.0
 """Often enough to see that work goes on, rarely enough for the log of an overnight job."""
+
+_MANY = 200
+
+Item = TypeVar("Item")
 
 _logger = logging.getLogger(__name__)
 
@@ -81,6 +85,17 @@ def progress(description: str, total: int, unit: str, *, bar: bool = True) -> It
     show = _bar if bar and sys.stderr.isatty() else _log
     with show(description, total, unit) as advance:
         yield advance
+
+
+def with_progress(items: Sequence[Item], description: str, unit: str) -> Iterator[Item]:
+    """Yield items, and show how far it is if they are many: a few are soon done."""
+    if len(items) < _MANY:
+        yield from items
+        return
+    with progress(description, len(items), unit) as advance:
+        for item in items:
+            yield item
+            advance(1)
 
 
 @contextlib.contextmanager

@@ -212,6 +212,18 @@ def become(script: Sequence[str], cwd: str, env: Mapping[str, str]) -> None:
     places = env.get("PYTHONPATH", "")
     sys.path[:] = [str(Path(script[0]).parent), *(places.split(os.pathsep) if places else []), *sys.path[1:]]
     sys.argv[:] = script
+    encoding, _, errors = env.get("PYTHONIOENCODING", "").partition(":")
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        stream = open(  # noqa: SIM115 - as long as the process
+            fd,
+            "w",
+            buffering=1 if fd == 2 or os.isatty(fd) else -1,
+            encoding=encoding or "utf-8",
+            errors=errors or ("strict" if fd == 1 else "backslashreplace"),
+            closefd=False,
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     importlib.invalidate_caches()
     random.seed()
     np.random.seed()  # noqa: NPY002 - the global state is what would be shared

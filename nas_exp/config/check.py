@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import logging
 import math
 import re
@@ -43,6 +44,12 @@ _CHOICES = {
     "network": ("cells", "live_cells", "modules", "counts"),
     "dtype": ("float32", "float64"),
 }
+_UNTYPED = ("task", "metric", "algo", "space", "network")
+"""Groups whose keys are typed by the functions that they name."""
+_SCHEMA = OmegaConf.masked_copy(
+    OmegaConf.structured(ConfigNode),
+    [field.name for field in dataclasses.fields(ConfigNode) if field.name not in _UNTYPED],
+)
 _DEFAULT_SPACE = {"name": "topology", "_target_": "nas_exp.spaces.topology.TopologySpace"}
 """What configurations mean that were written before there were other spaces."""
 _OLD_FORMS = {"blueprint": "counts"}
@@ -59,11 +66,12 @@ def check(node: DictConfig) -> Config:
     if unknown := sorted({str(key) for key in node} - {*known, "hydra"}):
         raise InputError(f"{unknown[0]}: unknown key; the choices are {', '.join(known)}")
     try:
-        own = OmegaConf.masked_copy(with_members(node), known)
-        resolved = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+        whole = with_members(node)
+        values = {str(key): _resolved(whole, str(key)) for key in whole if key != "hydra"}
         # once more through the schema, which has not seen what interpolations have come to
-        typed = OmegaConf.merge(OmegaConf.structured(ConfigNode), resolved)
-        values: dict[str, Any] = OmegaConf.to_container(typed)  # type: ignore[assignment]
+        for key in map(str, _SCHEMA):
+            values[key] = json.loads(_typed(key, json.dumps(values[key], default=str) if key in values else None))
+        values = {**{key: {} for key in _UNTYPED}, **values}
     except OmegaConfBaseException as error:
         raise InputError(one_line(error)) from None
     values["space"] = values["space"] or _DEFAULT_SPACE
@@ -95,6 +103,23 @@ def check(node: DictConfig) -> Config:
         dry_run=values["dry_run"],
         hash=_hash(values, space, task),
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _typed(key: str, value: str | None) -> str:
+    """Return a value as the schema types it; both are JSON. None stands for no value, and becomes the default."""
+    schema = OmegaConf.masked_copy(_SCHEMA, key)
+    typed: Any = schema if value is None else OmegaConf.merge(schema, {key: json.loads(value)})
+    return json.dumps(OmegaConf.to_container(typed)[key])  # type: ignore[index,call-overload]
+
+
+def _resolved(node: DictConfig, key: str) -> Any:
+    value = node[key]
+    if OmegaConf.is_config(value):
+        return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
+    if key in _UNTYPED:
+        raise InputError(f"{key}={value}: expected what a file in conf/{key}/ has")
+    return value
 
 
 def _call(values: dict[str, Any], group: str) -> Call:

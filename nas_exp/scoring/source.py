@@ -288,13 +288,13 @@ def forecast(wanted: Sequence[tuple[ScoreTable, Sequence[int]]], *, n_jobs: int)
         if not archs:
             continue
         assert table.recipe is not None
-        groups = table.recipe.space.by_network(archs, str(table.recipe.metric.network))
-        networks.update(groups)
+        firsts = set(table.recipe.space.first_equal(archs, str(table.recipe.metric.network)))
+        networks.update(firsts)
         known = table.expected_seconds()
-        found = known.of(list(groups)).seconds
+        found = known.of(list(firsts)).seconds
         if np.isnan(found).all():
             found = known.seconds
-        expected = np.nan if np.isnan(found).all() else float(np.nanmean(found)) * len(groups)
+        expected = np.nan if np.isnan(found).all() else float(np.nanmean(found)) * len(firsts)
         key = sharing(table.recipe, with_pass=True) or number
         longest[key] = float(np.maximum(longest.get(key, 0.0), expected))  # NaN wins
     total = sum(longest.values())

@@ -7,6 +7,7 @@ their content, so writing one twice or merging many loses nothing. A table holds
 space is.
 """
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,8 +103,9 @@ class ScoreTable:
 
     def missing(self, arch_index: Sequence[int]) -> list[int]:
         """Return those of some architectures that have no score, in order."""
-        known = self.read().have(arch_index)
-        return [int(arch) for arch, is_known in zip(arch_index, known.tolist(), strict=True) if not is_known]
+        archs = np.asarray(arch_index, dtype=np.int64)
+        missing: list[int] = archs[~self.read().have(archs)].tolist()
+        return missing
 
     def expected_seconds(self) -> Scores:
         """Return the seconds that computing each score took or, for a table that ships and is as expensive, would take.
@@ -197,20 +199,26 @@ class ScoreTable:
     def _read_part(self, part: Path) -> Scores | None:
         """Return the content of a part; None if it was damaged, and has another name now."""
         if not part.is_relative_to(SHIPPED):
-            return read_or_set_aside(part, self._columns, then="its scores count as missing")
+            read = functools.partial(_columns, size=self.size)
+            return read_or_set_aside(part, read, then="its scores count as missing")
         try:
-            return self._columns(part)
+            return _shipped_columns(part, self.size)
         except DamagedError as error:
             raise InputError(f"{error}; install nas-exp again") from None
 
-    def _columns(self, part: Path) -> Scores:
-        columns = read_columns(part, ("arch_index", "score", "seconds"), named_by=_NAMED_BY)
-        arch_index = columns["arch_index"]
-        if not len(arch_index) or not 0 <= arch_index.min() <= arch_index.max() < self.size:
-            raise DamagedError(f"{part}: found architectures that are not in the space")
-        return Scores(
-            arch_index.astype(np.int64), columns["score"].astype(np.float64), columns["seconds"].astype(np.float64)
-        )
+
+def _columns(part: Path, size: int) -> Scores:
+    columns = read_columns(part, ("arch_index", "score", "seconds"), named_by=_NAMED_BY)
+    arch_index = columns["arch_index"]
+    if not len(arch_index) or not 0 <= arch_index.min() <= arch_index.max() < size:
+        raise DamagedError(f"{part}: found architectures that are not in the space")
+    return Scores(
+        arch_index.astype(np.int64), columns["score"].astype(np.float64), columns["seconds"].astype(np.float64)
+    )
+
+
+_shipped_columns = functools.lru_cache(maxsize=64)(_columns)
+"""What ships does not change, and the forecast of a sweep asks for it once a job."""
 
 
 def shipped_identity(identity: Mapping[str, Any], *, but_for: Iterable[str] = ("images",)) -> dict[str, Any] | None:
