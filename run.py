@@ -6,9 +6,10 @@ import hydra
 from omegaconf import DictConfig
 
 from nas_exp.cli import run_job, run_program
+from nas_exp.config.program import CONF
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(node: DictConfig) -> None:
     """Do one job."""
     run_job(node)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
@@ -87,12 +88,13 @@ class GridSweeper(Sweeper):
 
     def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":
         """Return the checked configurations of the jobs, and the jobs that are left out with the reason."""
-        from nas_exp.config.check import check
+        from nas_exp.config.check import check, check_subfolder
         from nas_exp.sweeps.compose import Composer
         from nas_exp.sweeps.jobs import combine, plan
         from nas_exp.tasks import lacking
         from nas_exp.terminal import with_progress
 
+        check_subfolder(self.config.hydra.output_subdir)
         _check_sets(self.together)
         loader = self.hydra_context.config_loader
         swept = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
@@ -152,5 +154,4 @@ def _again(folder: Path) -> str:
 
 
 def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return QuotedString(value, Quote.single).with_quotes()

@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from nas_exp import __version__
-from nas_exp.config.check import check
+from nas_exp.config.check import check, check_subfolder
 from nas_exp.config.ensembles import with_members
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
 from nas_exp.config.schema import register_schema
@@ -48,8 +48,6 @@ def run_job(node: DictConfig) -> None:
         InputError: one of many jobs met bad input.
         SystemExit: the only job did; the line is printed, and Hydra adds none of its own.
     """
-    # a log file on a full disk loses its lines; whatever needs the disk reports its error
-    logging.raiseExceptions = False
     print_anywhere()
     keep_freed_memory()
     hydra_config = HydraConfig.get()
@@ -97,6 +95,7 @@ def run_program(main: Callable[[], None]) -> int:
     # Hydra would print its own kind of message and exit with 1. Asked for full errors, it lets the exception pass.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        _check_current_folder()
         main()
     except JobsFailedError:
         return FAILED
@@ -104,10 +103,6 @@ def run_program(main: Callable[[], None]) -> int:
         told, code = ("terminated", TERMINATED) if isinstance(error, _Terminated) else ("interrupted", INTERRUPTED)
         _complain(f"{told}; the scores that were computed are kept")
         return code
-    except BrokenPipeError:
-        # the reader of our output is gone; the interpreter would complain once more when it flushes
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except Exception as error:
         # a log file that cannot be opened is reported as a ValueError
         cause = error.__cause__ if isinstance(error, ValueError) else error
@@ -121,6 +116,20 @@ def run_program(main: Callable[[], None]) -> int:
     return 0
 
 
+def _check_current_folder() -> None:
+    """Check that Hydra can work in the current folder.
+
+    Raises:
+        InputError: it has been deleted, or Hydra would take its name for a reference to a key.
+    """
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise InputError("the current folder has been deleted; expected one that exists") from None
+    if "${" in here:
+        raise InputError(f"the current folder {here}: Hydra takes ${{…}} for a reference; expected a folder without it")
+
+
 def _terminate(*_: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
     raise _Terminated
@@ -128,6 +137,7 @@ def _terminate(*_: object) -> NoReturn:
 
 def _checked(node: DictConfig, folder: Path) -> Config:
     """Check a job's configuration; what it says by names alone, such as members of a metric, is kept with the rest."""
+    check_subfolder(HydraConfig.get().output_subdir)
     whole = with_members(node)
     config = check(whole)
     if whole is not node:

@@ -9,11 +9,12 @@ import datetime
 import io
 import logging
 import multiprocessing
+import os
 import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nas_exp.errors import LONGEST_LINE, shown
 from nas_exp.storage.summary import Summary, all_keys
@@ -39,11 +40,47 @@ class Advance(Protocol):
 
 
 def print_anywhere() -> None:
-    """Let standard output and error print any text in any encoding, and the log hold one line a message."""
+    """Let standard output and error take any text in any state, and the log hold one line a message.
+
+    What the encoding lacks is escaped. What a closed, full or broken output cannot take is lost, and ends nothing.
+    """
+    logging.raiseExceptions = False  # a log file on a full disk loses its lines; whatever needs the disk reports it
     logging.setLogRecordFactory(_Record)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # None where it is closed, something else where it is captured
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="nas_exp")
+            setattr(sys, name, _Output(stream, name))
+        elif stream is None:  # it was closed
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+
+
+class _Output:
+    """Standard output or error, which loses what it cannot write. Of standard output, standard error says so."""
+
+    def __init__(self, stream: io.TextIOWrapper, name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._losing():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._losing():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _losing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # so that what is buffered goes somewhere
+            if self._name == "stdout" and not isinstance(error, BrokenPipeError):  # whose reader has read enough
+                print(f"standard output: {error.strerror}; what is printed is lost", file=sys.stderr)
 
 
 class _Record(logging.LogRecord):

@@ -27,7 +27,7 @@ from nas_exp.config.types import Algo, BenchmarkCall, Call, Config, Metric, Rule
 from nas_exp.errors import InputError
 from nas_exp.spaces.space import Dataset, Space
 from nas_exp.storage.seals import digest
-from nas_exp.storage.summary import RERUN
+from nas_exp.storage.summary import RERUN, STARTED
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,17 @@ def check(node: DictConfig) -> Config:
         dry_run=values["dry_run"],
         hash=_hash(values, space, task),
     )
+
+
+def check_subfolder(found: str | None) -> None:
+    """Check where Hydra puts a job's configuration: sweeps and reports look for it in one place.
+
+    Raises:
+        InputError: it is another place, or nowhere.
+    """
+    expected = str(STARTED.parent)
+    if found != expected:
+        raise InputError(f"hydra.output_subdir={'null' if found is None else found}: expected {expected}")
 
 
 @functools.lru_cache(maxsize=4096)
