@@ -142,7 +142,7 @@ BAD_INPUT = {
     "algo.N=${nothing}": "algo.N: Interpolation key 'nothing' not found",
     "-m name=a,b": "name: cannot be swept",
     "-m algo.N=glob(*)": "the sweep has no jobs",
-    "nonsense": "Error parsing override 'nonsense'; missing EQUAL",
+    "nonsense": "nonsense: expected key=value",
     "-m metric=synflow,magic": "metric=magic: unknown",
     "-m algo.S=10,0": "algo.S=0: expected at least 1",
 }
