@@ -58,6 +58,8 @@ def _of_hydra(error: BaseException) -> str | None:
 def _unreadable(override: str) -> str:
     """Return what is wrong with an argument that Hydra cannot parse: most often a value that needs quotation marks."""
     key, equals, value = override.partition("=")
+    if value[:1] + value[-1:] in ("[]", "{}"):
+        return f"{shown(override)}: not a list or mapping that Hydra can read; in it, quote text, as {key}=['a b',…]"
     quoted = f"{key}={QuotedString(value, Quote.double).with_quotes()}"
     try:
         OverridesParser.create().parse_override(quoted if equals else "")

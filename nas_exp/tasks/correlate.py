@@ -1,5 +1,6 @@
 """How well a metric ranks the space: the paper's Tables I and VI, and beyond."""
 
+import logging
 import math
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,10 @@ from nas_exp.config.types import Config
 from nas_exp.errors import InputError
 from nas_exp.scoring.source import ImagesMissingError, source_of
 from nas_exp.storage.summary import Summary
+
+log = logging.getLogger(__name__)
+
+_ACCURACIES = {"test_acc": "test", "val_acc": "validation"}
 
 
 def lacking(config: Config, *, top: float) -> str | None:
@@ -56,7 +61,7 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
     benchmark = config.benchmark.load(config.dataset.name)
     scores = source_of(config).known()
     pairs = dict[str, tuple[FloatArray, FloatArray]]()
-    for column in ("test_acc", "val_acc"):
+    for column in _ACCURACIES:
         accuracy = benchmark.of(column, scores.arch_index)
         both = np.isfinite(accuracy)
         pairs[column] = scores.score[both], accuracy[both]
@@ -72,6 +77,15 @@ def run(config: Config, folder: Path, *, top: Annotated[float, AtLeast(0)]) -> S
     for column, pair in pairs.items():
         summary |= {f"{name}_{column}": value for name, value in correlations(*pair, top=top).items()}
     column = "test_acc" if len(pairs["test_acc"][0]) else "val_acc"
+    if None in summary.values():
+        counts = (f"{np.isfinite(pairs[name][0]).sum():,} a {words} accuracy" for name, words in _ACCURACIES.items())
+        log.info(
+            "%s on %s: of %d scored architectures have a finite score and %s; “-” is what that does not tell",
+            config.metric.name,
+            config.dataset.name,
+            len(scores.arch_index),
+            ", ".join(counts),
+        )
     timed = scores.seconds[np.isfinite(scores.seconds)]
     return {
         **summary,

@@ -27,7 +27,7 @@ def run(
     config: Config,
     folder: Path,
     *,
-    archs: list[int] | None,
+    archs: list[int | str] | None,
     limit: Annotated[int | None, AtLeast(1)],
     sample: Annotated[int | None, AtLeast(1)],
     shard: Annotated[int | None, AtLeast(0)],
@@ -42,7 +42,7 @@ def run(
     Args:
         config: the metric, the space and the dataset.
         folder: the job's folder.
-        archs: score only these, given as `arch_index`.
+        archs: score only these, given as `arch_index` or `arch_str`.
         limit: score only the first so many of them.
         sample: score only so many of them, drawn by `config.seed`; a larger sample has all of a smaller one.
         shard: score only every `shards`-th of their different networks, starting at this one.
@@ -76,7 +76,7 @@ def run(
 def _selection(
     config: Config,
     *,
-    archs: list[int] | None,
+    archs: list[int | str] | None,
     limit: int | None,
     sample: int | None,
     shard: int | None,
@@ -141,7 +141,7 @@ def expected_seconds(config: Config, **selection: Any) -> float | None:
     return forecast(wanted, n_jobs=config.n_jobs)[1] if wanted else 0.0
 
 
-def select(space: Space, archs: list[int] | None) -> Sequence[int]:
+def select(space: Space, archs: list[int | str] | None) -> Sequence[int]:
     """Return the architectures that `task.archs` names, in order and each once; all of the space for None.
 
     Raises:
@@ -151,10 +151,18 @@ def select(space: Space, archs: list[int] | None) -> Sequence[int]:
         return range(len(space))
     if not archs:
         raise InputError("task.archs=[]: expected at least one arch_index, or null for the whole space")
-    for arch in archs:
-        if not 0 <= arch < len(space):
-            raise InputError(f"task.archs: {arch} is not an arch_index; expected 0 to {len(space) - 1}")
-    return list(dict.fromkeys(archs))
+    return list(dict.fromkeys(_arch_index(space, arch) for arch in archs))
+
+
+def _arch_index(space: Space, arch: int | str) -> int:
+    if isinstance(arch, str):
+        try:
+            return space.parse(arch)
+        except InputError as error:
+            raise InputError(f"task.archs: {error}, or an arch_index") from None
+    if not 0 <= arch < len(space):
+        raise InputError(f"task.archs: {arch} is not an arch_index; expected 0 to {len(space) - 1}")
+    return arch
 
 
 def _of_shard(config: Config, selected: list[int], *, shard: int | None, shards: int | None) -> list[int]:

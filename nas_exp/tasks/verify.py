@@ -20,7 +20,7 @@ def run(
     config: Config,
     folder: Path,
     *,
-    archs: list[int] | None,
+    archs: list[int | str] | None,
     sample: Annotated[int, AtLeast(1)],
     tolerance: Annotated[float, AtLeast(0)],
 ) -> Summary:
