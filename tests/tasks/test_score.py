@@ -12,7 +12,5 @@ def test_architectures_are_named_by_index_or_by_string() -> None:
 
 
 def test_a_string_that_is_no_architecture_is_named() -> None:
-    with pytest.raises(
-        InputError, match=r"task.archs: architecture 'resnet': expected .*, or an arch_index"
-    ):
+    with pytest.raises(InputError, match=r"task.archs: architecture 'resnet': expected .*, or an arch_index"):
         select(TOPOLOGY, ["resnet"])
