@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def run(config: Config, folder: Path) -> Summary:
     if algo.seconds is not None:
         steps = [len(run.best_arch_index) for run in runs]
         log.info("within %g seconds, runs scored %d to %d architectures", algo.seconds, min(steps), max(steps))
+    _explain_dashes(runs, config)
     write_runs(folder / "runs.csv", runs, config.space)
     write_trajectories(folder / "trajectory.parquet", runs, config.space)
     title = f"{config.dataset.name}, {config.metric.name} + {algo.name}, {config.runs} runs"
@@ -121,6 +123,25 @@ def run(config: Config, folder: Path) -> Summary:
         **summarise(runs, config.space),
         **({} if algo.cost is None else _write_fronts(config, folder, runs, title)),
     }
+
+
+def _explain_dashes(runs: Sequence[Run], config: Config) -> None:
+    """Log how many runs have no accuracy, if the benchmark knows others: one of them makes the mean unknown."""
+    benchmark = config.benchmark.load(config.dataset.name)
+    lacking = {
+        words: sum(math.isnan(getattr(run, column)[-1]) for run in runs)
+        for column, words in (("val_acc", "validation"), ("test_acc", "test"))
+        if benchmark.knows(column)
+    }
+    if any(lacking.values()):
+        log.info(
+            "of %d runs, %d found no network with a finite score; of networks found, benchmark=%s lacks %s: a mean over "
+            "all runs is unknown",
+            len(runs),
+            sum(run.best_arch_index[-1] < 0 for run in runs),
+            benchmark.name,
+            " and ".join(f"the {words} accuracy of {count}" for words, count in lacking.items() if count),
+        )
 
 
 def _write_fronts(config: Config, folder: Path, runs: Sequence[Run], title: str) -> Summary:
