@@ -135,8 +135,8 @@ def _explain_dashes(runs: Sequence[Run], config: Config) -> None:
     }
     if any(lacking.values()):
         log.info(
-            "of %d runs, %d found no network with a finite score; of networks found, benchmark=%s lacks %s: a mean over "
-            "all runs is unknown",
+            "of %d runs, %d found no network with a finite score; of networks found, benchmark=%s lacks %s: a mean "
+            "over all runs is unknown",
             len(runs),
             sum(run.best_arch_index[-1] < 0 for run in runs),
             benchmark.name,
