@@ -206,6 +206,10 @@ def become(script: Sequence[str], cwd: str, env: Mapping[str, str]) -> None:
     """Make this process what a new interpreter would be."""
     import numpy as np
 
+    # those of the server know their first outputs, whose positions they would ask these for
+    out, err = sys.stdout, sys.stderr
+    sys.stdout = open(1, "w", encoding=out.encoding, errors=out.errors, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding=err.encoding, errors=err.errors, closefd=False)  # noqa: SIM115
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
