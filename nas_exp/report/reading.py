@@ -124,7 +124,7 @@ def _read_job(
 
 def _summary(folder: Path) -> Summary:
     try:
-        return read_whole_summary(folder)
+        return read_whole_summary(folder, is_sealed=True)
     except FileNotFoundError:
         raise InputError(read_error(folder) or f"{folder / SUMMARY}: missing") from None
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from nas_exp.errors import InputError, in_one_line
 from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.files import open_regular, read_small, write_text
 
+_LONGEST = 2**34
+"""Bytes of a file that a seal covers. A file with holes may have more than could be read in a day."""
 SEAL = "seal"
 """The key of a digest of the rest of the file, and of the files that belong to it."""
 
@@ -75,6 +78,8 @@ def _sealed(content: Mapping[str, Any], files: Sequence[Path]) -> dict[str, Any]
 def _digest_of_file(file: Path) -> str | None:
     try:
         with open_regular(file) as stream:
+            if os.fstat(stream.fileno()).st_size > _LONGEST:
+                raise InputError(f"{file}: has more than {_LONGEST:,} bytes, which no such file has")
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         return None

@@ -57,14 +57,18 @@ def write_summary(folder: Path, summary: Summary) -> None:
     write_json(folder / SUMMARY, summary, _sealed_files(folder))
 
 
-def read_whole_summary(folder: Path) -> Summary:
+def read_whole_summary(folder: Path, *, is_sealed: bool = False) -> Summary:
     """Return a job's summary.
+
+    Args:
+        folder: the job's folder.
+        is_sealed: whether it must have a seal; otherwise one that has none counts as whole.
 
     Raises:
         OSError: it cannot be read, as when there is none.
         DamagedError: it, a file of the result, or the job's configuration is not what the job has written.
     """
-    return read_json(folder / SUMMARY, _sealed_files(folder), is_sealed=True)
+    return read_json(folder / SUMMARY, _sealed_files(folder), is_sealed=is_sealed)
 
 
 def read_summary(folder: Path) -> Summary | None:
