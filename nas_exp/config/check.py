@@ -8,7 +8,7 @@ import math
 import re
 import sys
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,8 +57,12 @@ _OLD_FORMS = {"blueprint": "counts"}
 """Forms of a network by their old names, which identities and hashes keep."""
 
 
-def check(node: DictConfig) -> Config:
+def check(node: DictConfig, *, moved: Mapping[str, Path | None] | None = None) -> Config:
     """Check names, types, ranges, paths and rules across keys, and return the frozen configuration.
+
+    Args:
+        node: what Hydra has composed.
+        moved: where the files of a path are now, by its key; None: nowhere. The hash is that of the path in `node`.
 
     Raises:
         InputError: names the key, what was found and what was expected.
@@ -83,10 +87,14 @@ def check(node: DictConfig) -> Config:
         raise InputError(f"device={values['device']}: expected {', '.join(KINDS)}, one of several as cuda:N, or {AUTO}")
     if values["rerun"] not in RERUN:
         raise InputError(f"rerun={values['rerun']}: the choices are {', '.join(RERUN)}")
-    _check_paths(values)
+    _check_paths(values, moved or {})
     check_name("dataset.name", values["dataset"]["name"])
     check_name("benchmark.name", values["benchmark"]["name"])
     task, space = _call(values["task"], "task"), _space(values)
+    hash_ = _hash(values, space, task)
+    for key, path in (moved or {}).items():
+        group, name = key.split(".")
+        values[group][name] = None if path is None else str(path.resolve())
     return Config(
         task=task,
         dataset=DatasetNode(**values["dataset"]),
@@ -102,7 +110,7 @@ def check(node: DictConfig) -> Config:
         sweep=None if values["sweep"] is None else Path(values["sweep"]).expanduser(),
         rerun=values["rerun"],
         dry_run=values["dry_run"],
-        hash=_hash(values, space, task),
+        hash=hash_,
     )
 
 
@@ -225,14 +233,14 @@ def _check_numbers(values: dict[str, Any]) -> None:
         raise InputError(f"dataset.std={dataset['std']}: expected positive numbers")
 
 
-def _check_paths(values: dict[str, Any]) -> None:
+def _check_paths(values: dict[str, Any], moved: Collection[str]) -> None:
     for key in ("dataset.root", "benchmark.path"):
         group, name = key.split(".")
         path = values[group][name]
         if path is not None:
             if not path:
                 raise InputError(f"{key}: found an empty path; expected a file or folder, or null")
-            if not Path(path).expanduser().exists():
+            if key not in moved and not Path(path).expanduser().exists():
                 raise InputError(f"{key}={path}: no such file or folder")
             values[group][name] = str(Path(path).expanduser().resolve())
     for name, path in values["paths"].items():

@@ -173,9 +173,11 @@ def anytime_table(sweep: FinishedSweep, evidence: Evidence) -> Table:
         if not len(finite):
             continue
         found = anytime(job.trajectory[sweep.accuracy], job.trajectory["score"], float(finite.max()))
+        has_one_best = all(part.config.metric == job.config.metric for part in job.parts)
         rows.append([
             sweep.label(dataset), sweep.search_label(search),
-            of_interval(found.area), of_interval(found.budget, 0), of_interval(found.best_found),
+            of_interval(found.area), of_interval(found.budget, 0),
+            of_interval(found.best_found) if has_one_best else None,
         ])  # fmt: skip
     return Table(
         "anytime",

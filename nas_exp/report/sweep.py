@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from nas_exp.errors import InputError
 from nas_exp.report.reference import Reference
 from nas_exp.scoring.source import source_of
 from nas_exp.scoring.table import Scores
+from nas_exp.search.results import mean_and_std
 from nas_exp.spaces.space import Space
 from nas_exp.storage.parquet import read_columns
 from nas_exp.storage.summary import Summary
@@ -34,6 +35,8 @@ class FinishedJob:
     """What it was given on the command line or by the sweep, by key."""
     runs: Mapping[str, FloatArray] = field(default_factory=dict)
     """Of a search, by the columns of ``runs.csv`` that are numbers: shape (runs,), NaN where unknown."""
+    parts: "Sequence[FinishedJob]" = ()
+    """The jobs whose runs it has, which differ by their seed alone; empty if it is one."""
 
     @property
     def dataset(self) -> str:
@@ -75,16 +78,73 @@ class FinishedJob:
         Raises:
             InputError: the file is missing or broken.
         """
-        path = self.folder / "trajectory.parquet"
-        try:
-            columns = read_columns(path, ("run", "score", "best_arch_index", "val_acc", "test_acc", "seconds"))
-        except FileNotFoundError:
-            raise InputError(f"{path}: missing; run the sweep again") from None
-        steps = self.runs["scored"].astype(np.int64)
-        if not np.array_equal(columns["run"], np.repeat(np.arange(len(steps)), steps)):
-            raise InputError(f"{path}: does not have as many steps of each run as runs.csv says; run the sweep again")
-        step = padded_steps(steps.tolist()) + (np.cumsum(steps) - steps)[:, None]
-        return {name: np.asarray(values, dtype=np.float64)[step] for name, values in columns.items()}
+        if not self.parts:
+            return read_trajectory(self.folder, self.runs["scored"])
+        parts = [part.trajectory for part in self.parts]
+        longest = max(len(part["run"][0]) for part in parts)
+        return {
+            name: np.concatenate(
+                [np.pad(part[name], ((0, 0), (0, longest - len(part[name][0]))), mode="edge") for part in parts]
+            )
+            for name in parts[0]
+        }
+
+
+def read_trajectory(folder: Path, scored: FloatArray) -> dict[str, FloatArray]:
+    """Return what `FinishedJob.trajectory` has of one job, whose runs have scored so many architectures.
+
+    Raises:
+        InputError: the file is missing or broken.
+    """
+    path = folder / "trajectory.parquet"
+    try:
+        columns = read_columns(path, ("run", "score", "best_arch_index", "val_acc", "test_acc", "seconds"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; run the sweep again") from None
+    steps = scored.astype(np.int64)
+    if steps.sum() != len(columns["run"]) or (columns["run"] != np.repeat(np.arange(len(steps)), steps)).any():
+        raise InputError(f"{path}: does not have as many steps of each run as runs.csv says; run the sweep again")
+    if np.isinf([columns["val_acc"], columns["test_acc"]]).any() or not np.isfinite(columns["seconds"]).all():
+        raise InputError(f"{path}: expected finite accuracies and seconds; run the sweep again")
+    step = padded_steps(steps.tolist()) + (np.cumsum(steps) - steps)[:, None]
+    return {name: np.asarray(values, dtype=np.float64)[step] for name, values in columns.items()}
+
+
+def pooled(jobs: Sequence[FinishedJob]) -> tuple[list[FinishedJob], list[str]]:
+    """Return jobs of searches, those that differ by their seed alone as one, and sentences about what was left out.
+
+    Runs of different searches are compared in pairs that share their seeds, so a seed that not all searches have is
+    left out.
+    """
+    alike = dict[str, dict[int, FinishedJob]]()
+    for job in jobs:
+        others = {key: value for key, value in job.overrides.items() if key != "seed"}
+        same = alike.setdefault(repr((job.dataset, job.metric, job.algo, job.hyper_parameters, job.budget, others)), {})
+        same.setdefault(job.config.seed, job)
+    if all(len(same) == 1 for same in alike.values()):
+        return [*jobs], []
+    seeds = sorted(set.intersection(*(set(same) for same in alike.values())))
+    if not seeds:
+        return [*jobs], ["Of jobs that differ by seed alone only the first is shown: no seed is that of all searches."]
+    apart = [job.folder.name for same in alike.values() for seed, job in same.items() if seed not in seeds]
+    why = f"Left out, as not all searches have a result of their seeds, {len(apart)} jobs: {'; '.join(apart)}"
+    return [_together([same[seed] for seed in seeds]) for same in alike.values()], [why] if apart else []
+
+
+def _together(jobs: Sequence[FinishedJob]) -> FinishedJob:
+    """Return one job with the runs of all."""
+    runs = {column: np.concatenate([job.runs[column] for job in jobs]) for column in jobs[0].runs}
+    best = max(jobs, key=lambda job: np.nan_to_num(job.runs["score"], nan=-np.inf).max())
+    summary = {
+        **jobs[0].summary,
+        "runs": len(runs["scored"]),
+        **mean_and_std("val_acc", runs["val_acc"].tolist()),
+        **mean_and_std("test_acc", runs["test_acc"].tolist()),
+        "seconds_mean": float(runs["seconds"].mean()),
+        "best_arch_str": best.summary.get("best_arch_str"),
+    }
+    config = replace(jobs[0].config, runs=len(runs["scored"]))
+    return replace(jobs[0], config=config, summary=summary, runs=runs, parts=jobs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +163,13 @@ class FinishedSweep:
     """The command that made it, if it is known."""
     reference: Reference = field(default_factory=Reference)
     """What its results are put beside."""
+    apart: Sequence[str] = ()
+    """Sentences about finished jobs that are left out."""
+
+    @property
+    def all_jobs(self) -> "list[FinishedJob]":
+        """The jobs, each of those on its own whose runs count together."""
+        return [part for job in self.jobs for part in job.parts or [job]]
 
     @property
     def space(self) -> Space:

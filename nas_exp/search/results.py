@@ -99,8 +99,8 @@ def write_fronts(path: Path, fronts: Sequence[Front], space: Space) -> None:
 def summarise_fronts(fronts: Sequence[Front], highest_cost: float) -> Summary:
     """Sum up fronts: mean and sample standard deviation of their hypervolumes (`pareto.hypervolume`), mean size."""
     return {
-        **_mean_and_std("val_hypervolume", [pareto.hypervolume(it.val_acc, it.cost, highest_cost) for it in fronts]),
-        **_mean_and_std("test_hypervolume", [pareto.hypervolume(it.test_acc, it.cost, highest_cost) for it in fronts]),
+        **mean_and_std("val_hypervolume", [pareto.hypervolume(it.val_acc, it.cost, highest_cost) for it in fronts]),
+        **mean_and_std("test_hypervolume", [pareto.hypervolume(it.test_acc, it.cost, highest_cost) for it in fronts]),
         "hypervolume_reference_cost": highest_cost,
         "front_size_mean": float(np.mean([len(front.arch_index) for front in fronts])),
     }
@@ -113,8 +113,8 @@ def summarise(runs: Sequence[Run], space: Space) -> Summary:
     """
     best = max(runs, key=lambda run: run.rank)
     return {
-        **_mean_and_std("val_acc", [run.val_acc[-1] for run in runs]),
-        **_mean_and_std("test_acc", [run.test_acc[-1] for run in runs]),
+        **mean_and_std("val_acc", [run.val_acc[-1] for run in runs]),
+        **mean_and_std("test_acc", [run.test_acc[-1] for run in runs]),
         "seconds_mean": float(np.mean([run.cost for run in runs])),
         "best_arch_str": space.spell(int(best.best_arch_index[-1])) if best.best_arch_index[-1] >= 0 else None,
     }
@@ -127,6 +127,7 @@ def deviation(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1)) if len(set(values)) > 1 else 0.0
 
 
-def _mean_and_std(name: str, values: Sequence[float]) -> Summary:
+def mean_and_std(name: str, values: Sequence[float]) -> Summary:
+    """Return the mean and the sample standard deviation, None where they are not known, under `name`."""
     mean, std = float(np.mean(values)), deviation(values)
     return {f"{name}_mean": None if math.isnan(mean) else mean, f"{name}_std": None if math.isnan(std) else std}

@@ -2,13 +2,13 @@
 
 import contextlib
 import errno
+import io
 import os
 import re
 import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from nas_exp.errors import InputError
 
@@ -16,7 +16,7 @@ _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/.*?(?:\nsize (\d+)|\Z)", re.DOTALL)
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a file of data for reading, unless it only stands for one or is none.
 
     A named pipe, a device or a socket may never end, or block. A download may have left a web page in place of the
@@ -45,6 +45,20 @@ def open_regular(path: Path) -> BinaryIO:
     raise InputError(f"{path}: is no regular file; expected one, not a pipe or a device")
 
 
+def read_small(path: Path, *, at_most: int = 2**26) -> bytes:
+    """Return the content of a regular file that this program has written and that is never large.
+
+    Raises:
+        InputError: it is no regular file, or larger than `at_most` bytes.
+        OSError: it cannot be read, as when there is none or it is a folder.
+    """
+    with open_regular(path) as file:
+        content = file.read(at_most + 1)
+    if len(content) > at_most:
+        raise InputError(f"{path}: has more than {at_most:,} bytes, which no such file has")
+    return content
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in `path`'s folder; when the block ends well, rename it to `path`.
@@ -57,7 +71,8 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: the folder cannot be written to, or the disk is full; it names the folder, or `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{path.suffix}")
+    # a name may be as long as the file system allows
+    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -71,6 +86,18 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # the error above is what counts
             temporary.unlink(missing_ok=True)
+
+
+def write_as_named(path: Path, text: str) -> None:
+    """Write `text` to where a user has said: a link is followed, and what is no regular file is written into.
+
+    Raises:
+        OSError: it cannot be written to, as when it is a folder, or the disk is full.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_text(path.resolve(), text)
 
 
 def check_writable(folder: Path) -> None:

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from typing import IO
 
 from nas_exp.errors import InputError
+from nas_exp.storage.files import open_regular
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +51,13 @@ def lock(folder: Path, *, wait: bool) -> Iterator[None]:
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the lock of a folder."""
     try:
-        with open(folder / _NAME, "rb", buffering=0) as file:
+        with open_regular(folder / _NAME) as file:
             return not _lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
 
 
-def _lock(file: FileIO, operation: int) -> bool:
+def _lock(file: IO[bytes], operation: int) -> bool:
     """Lock a file until it is closed; return False if another process holds it and `operation` does not wait."""
     try:
         fcntl.flock(file, operation)

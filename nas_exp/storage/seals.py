@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_exp.errors import in_one_line
+from nas_exp.errors import InputError, in_one_line
 from nas_exp.storage.damage import DamagedError
-from nas_exp.storage.files import write_text
+from nas_exp.storage.files import open_regular, read_small, write_text
 
+_LONGEST = 2**34
+"""Bytes of a file that a seal covers. A file with holes may have more than could be read in a day."""
 SEAL = "seal"
 """The key of a digest of the rest of the file, and of the files that belong to it."""
 
@@ -35,25 +38,31 @@ def write_json(path: Path, content: Mapping[str, Any], files: Sequence[Path] = (
     write_text(path, json.dumps(sealed, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path, files: Sequence[Path] = ()) -> dict[str, Any]:
-    """Read what `write_json` has written, without its seal. A file that has no seal counts as whole.
+def read_json(path: Path, files: Sequence[Path] = (), *, is_sealed: bool = False) -> dict[str, Any]:
+    """Read what `write_json` has written, without its seal.
 
     Args:
         path: the file.
         files: the files that the seal covers as well, in the order in which they were given to `write_json`.
+        is_sealed: whether it must have a seal; otherwise a file that has none counts as whole.
 
     Raises:
         OSError: it cannot be read, as when there is no such file.
         DamagedError: it is not a JSON object, or it or one of `files` is not what was written.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = json.loads(read_small(path))
+        if not isinstance(content, dict):
+            raise DamagedError(f"{path}: cut short or damaged (not a JSON object)")
+        if is_sealed and SEAL not in content:
+            raise DamagedError(f"{path}: has no seal, which says that it is what was written; run the sweep again")
+        plain = {key: value for key, value in content.items() if key != SEAL}
+        is_whole = SEAL not in content or content == _sealed(plain, files)
+    except (ValueError, RecursionError) as error:
         raise DamagedError(f"{path}: cut short or damaged ({in_one_line(error)})") from None
-    if not isinstance(content, dict):
-        raise DamagedError(f"{path}: cut short or damaged (not a JSON object)")
-    plain = {key: value for key, value in content.items() if key != SEAL}
-    if SEAL in content and content != _sealed(plain, files):
+    except (InputError, IsADirectoryError) as error:  # about it, or one of the other files
+        raise DamagedError(in_one_line(error)) from None
+    if not is_whole:
         if not files:
             raise DamagedError(f"{path}: not what was written")
         names = ", ".join(str(file.relative_to(path.parent)) for file in (path, *files))
@@ -68,7 +77,10 @@ def _sealed(content: Mapping[str, Any], files: Sequence[Path]) -> dict[str, Any]
 
 def _digest_of_file(file: Path) -> str | None:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        with open_regular(file) as stream:
+            if os.fstat(stream.fileno()).st_size > _LONGEST:
+                raise InputError(f"{file}: has more than {_LONGEST:,} bytes, which no such file has")
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         return None
 

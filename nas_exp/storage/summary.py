@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from nas_exp.errors import LONGEST_LINE, InputError, shown
 from nas_exp.storage.damage import DamagedError
+from nas_exp.storage.files import read_small
 from nas_exp.storage.seals import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -75,14 +77,18 @@ def write_summary(folder: Path, summary: Summary) -> None:
     write_json(folder / SUMMARY, summary, _sealed_files(folder))
 
 
-def read_whole_summary(folder: Path) -> Summary:
+def read_whole_summary(folder: Path, *, is_sealed: bool = False) -> Summary:
     """Return a job's summary.
+
+    Args:
+        folder: the job's folder.
+        is_sealed: whether it must have a seal; otherwise one that has none counts as whole.
 
     Raises:
         OSError: it cannot be read, as when there is none.
         DamagedError: it, a file of the result, or the job's configuration is not what the job has written.
     """
-    return read_json(folder / SUMMARY, _sealed_files(folder))
+    return read_json(folder / SUMMARY, _sealed_files(folder), is_sealed=is_sealed)
 
 
 def read_summary(folder: Path) -> Summary | None:
@@ -119,10 +125,12 @@ def _sealed_files(folder: Path) -> list[Path]:
 def read_error(folder: Path) -> str | None:
     """Return the last line of the error that a failed job has left; None if there is none."""
     try:
-        lines = (folder / ERROR).read_text(encoding="utf-8").strip().splitlines()
+        lines = read_small(folder / ERROR).decode(errors="replace").strip().splitlines()
     except FileNotFoundError:
         return None
-    return lines[-1] if lines else None
+    except InputError as error:
+        return str(error)
+    return shown(lines[-1], longest=LONGEST_LINE) if lines else None
 
 
 def all_keys(rows: Sequence[Mapping[str, object]]) -> list[str]:

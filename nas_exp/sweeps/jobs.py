@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from nas_exp.errors import InputError, in_one_line
+from nas_exp.errors import InputError, in_one_line, shown
 from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.files import replacing
 from nas_exp.storage.locks import lock
@@ -202,7 +203,7 @@ def _clear(folder: Path, config_hash: str, before: State, benchmark: Digest | No
 
 
 def listed_jobs(sweep: Path) -> tuple[dict[str, str | None], dict[str, str]]:
-    """Read ``jobs.json``.
+    """Read ``jobs.json``. A job's folder may be anything there: `is_a_jobs_folder` says whether it can be one.
 
     Returns:
         By folder, the hashes of the jobs' configurations, None if unknown, and the reasons why others were left out.
@@ -213,13 +214,18 @@ def listed_jobs(sweep: Path) -> tuple[dict[str, str | None], dict[str, str]]:
     """
     try:
         listed = read_json(sweep / JOBS)
-        jobs = {job["folder"]: job.get("config_hash") for job in listed["jobs"]}
-        return jobs, {job["folder"]: job["reason"] for job in listed["skipped"]}
-    except (DamagedError, KeyError, TypeError, AttributeError) as error:
+        jobs = {str(job["folder"]): job.get("config_hash") for job in listed["jobs"]}
+        return jobs, {shown(str(job["folder"])): shown(str(job["reason"])) for job in listed["skipped"]}
+    except (DamagedError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{sweep / JOBS}: not the list of a sweep's jobs ({in_one_line(error)}); "
             "run the sweep again, which writes the list and keeps the results"
         ) from None
+
+
+def is_a_jobs_folder(name: str) -> bool:
+    """Whether a sweep's folder can have a folder of this name directly in it."""
+    return name.isprintable() and Path(name).name == name not in ("", "..") and len(os.fsencode(name)) <= 255
 
 
 def collect(

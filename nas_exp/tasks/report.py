@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nas_exp import __version__
 from nas_exp.config.types import Config
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, listed
 from nas_exp.report import metric_figures, metric_tables, proxy_figures, search_figures, search_tables
 from nas_exp.report.document import Figure, Section, Table, write_table
 from nas_exp.report.evidence import Evidence, gather
@@ -20,7 +20,7 @@ from nas_exp.report.paper.numbers import PAPER
 from nas_exp.report.proxies import RankedMetrics, rank_metrics
 from nas_exp.report.reading import read_sweep
 from nas_exp.report.sweep import FinishedSweep
-from nas_exp.storage.files import replacing
+from nas_exp.storage.files import write_as_named
 from nas_exp.storage.summary import Summary
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,9 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
     """
     if config.sweep is None:
         raise InputError("sweep=null: expected the folder of a finished sweep, as sweep=multirun_sweeps/NAME")
-    sweep = read_sweep(config.sweep)
+    images, path = config.dataset.root, config.benchmark.path
+    given = {"dataset.root": None if images is None else Path(images), "benchmark.path": path}
+    sweep = read_sweep(config.sweep, given)
     if sweep.space.name == PAPER.space:
         sweep = replace(sweep, reference=PAPER)
     if findings is not None and sweep.task == "correlate":
@@ -60,9 +62,8 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
     evidence = gather(sweep, store=ceilings, images=config.dataset.root, device=config.device, n_jobs=config.n_jobs)
     sections = build(sweep, evidence, target)
     if findings is not None:
-        with replacing(Path(findings)) as temporary:
-            temporary.write_text(findings_of(sweep, evidence), encoding="utf-8")
-    return _write(sweep, sections, {"runs a job": _all_of(job.config.runs for job in sweep.jobs)})
+        write_as_named(Path(findings), findings_of(sweep, evidence))
+    return _write(sweep, sections, {"runs a job": _all_of(job.config.runs for job in sweep.all_jobs)})
 
 
 def _write(sweep: FinishedSweep, sections: Sequence[Section], about: Mapping[str, str]) -> Summary:
@@ -82,7 +83,7 @@ def _write(sweep: FinishedSweep, sections: Sequence[Section], about: Mapping[str
     )
     return {
         "sweep": str(sweep.folder),
-        "jobs": len(sweep.jobs),
+        "jobs": len(sweep.all_jobs),
         "missing": len(sweep.missing),
         "tables": sum(isinstance(part, Table) for part in parts),
         "figures": sum(isinstance(part, Figure) for part in parts),
@@ -112,6 +113,7 @@ def build(sweep: FinishedSweep, evidence: Evidence, target: Path) -> list[Sectio
             "What searches found",
             [
                 *_about_budgets(sweep),
+                *_about_seeds(sweep),
                 *_present(search_figures.search_figure(target, sweep), *search_tables.search_tables(sweep)),
             ],
         ),
@@ -144,6 +146,23 @@ def _about_budgets(sweep: FinishedSweep) -> list[str]:
         "Of searches with several budgets in seconds, the largest counts here and below; what they find within the "
         "others is in “Searches at equal cost”."
     ]
+
+
+def _about_seeds(sweep: FinishedSweep) -> list[str]:
+    """Return a paragraph if runs of several jobs count together."""
+    parts = max((job.parts for job in sweep.jobs), key=len, default=())
+    if not parts:
+        return []
+    told = (
+        f"Jobs that differ by seed alone count together: {len(sweep.all_jobs)} jobs of {len(parts)} seeds are "
+        f"{len(sweep.jobs)} searches, each with the runs of all seeds."
+    )
+    if parts[0].config.metric.seed != parts[-1].config.metric.seed:
+        told += (
+            f" Metrics draw with the seed as well: how well they rank is that of seed={parts[0].config.seed} alone, "
+            "and whether a run has found the best-scored network is not said."
+        )
+    return [told]
 
 
 def _present(*parts: Table | Figure | None) -> list[Table | Figure]:
@@ -185,7 +204,7 @@ def missing(sweep: FinishedSweep, others: Sequence[str]) -> list[Table | Figure 
     for reason in reasons:
         jobs = [job for job, other in sweep.skipped.items() if other == reason]
         sentences.append(f"Left out by the sweep, {len(jobs)} jobs: {reason}: {'; '.join(jobs)}")
-    sentences += others
+    sentences += [*sweep.apart, *others]
     if sweep.accuracy_name != "test":
         sentences.append("The benchmark has no test accuracy: figures and statistics are about validation accuracy.")
     return sentences
@@ -203,13 +222,13 @@ def _without(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
 
 def facts(sweep: FinishedSweep, about: Mapping[str, str]) -> dict[str, str]:
     """Return what the numbers depend on; `about` is what those of this task depend on besides."""
-    configs = [job.config for job in sweep.jobs]
+    configs = [job.config for job in sweep.all_jobs]
     return {
-        "jobs": f"{len(sweep.jobs)} finished, {len(sweep.missing)} missing, {len(sweep.skipped)} left out",
+        "jobs": f"{len(configs)} finished, {len(sweep.missing)} missing, {len(sweep.skipped)} left out",
         **about,
-        "seed": _all_of(config.seed for config in configs),
+        "seed": listed(dict.fromkeys(config.seed for config in configs)),
         "benchmark": _all_of(config.benchmark.name for config in configs),
-        "made with nas-exp": _all_of(job.summary.get("version") for job in sweep.jobs),
+        "made with nas-exp": _all_of(job.summary.get("version") for job in sweep.all_jobs),
         "reported with nas-exp": __version__,
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "matplotlib", "scikit-posthocs")},

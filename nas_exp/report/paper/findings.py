@@ -43,10 +43,10 @@ def findings(sweep: FinishedSweep, evidence: Evidence) -> str:
     are_all_cut_short = all(math.isfinite(job.budget) for job in sweep.jobs)
     sections = (*(() if are_all_cut_short else of_the_paper), at_equal_cost)
     notes = [(title, list(sentences)) for title, sentences in sections]
-    runs = ", ".join(dict.fromkeys(str(job.config.runs) for job in sweep.jobs))
+    runs = ", ".join(dict.fromkeys(str(job.config.runs) for job in sweep.all_jobs))
     head = (
         f"# Findings\n\nWritten by `python run.py task=report sweep={sweep.folder} task.findings=FILE` from the "
-        f"results of `{sweep.command or sweep.folder}`: {len(sweep.jobs)} jobs of {runs} runs. Accuracies are "
+        f"results of `{sweep.command or sweep.folder}`: {len(sweep.all_jobs)} jobs of {runs} runs. Accuracies are "
         f"{sweep.accuracy_name} accuracies {sweep.after_training}, in percent; brackets hold bootstrap 95 % intervals; "
         "comparisons are paired by run (Wilcoxon's signed-rank test, p by Holm's method over all pairs of a dataset; P "
         "is the probability of superiority, ties counting half).\n"
