@@ -23,7 +23,16 @@ from nas_exp.config.ensembles import with_members
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
 from nas_exp.config.schema import register_schema
 from nas_exp.config.types import Config
-from nas_exp.errors import LONGEST_LINE, InputError, describe, is_about_files, raised_in, shown
+from nas_exp.errors import (
+    LONGEST_LINE,
+    FailedError,
+    InputError,
+    describe,
+    is_about_files,
+    raised_in,
+    shown,
+    what_machine_lacks,
+)
 from nas_exp.networks.settings import keep_freed_memory
 from nas_exp.storage.files import write_text
 from nas_exp.storage.locks import lock
@@ -69,7 +78,7 @@ def run_job(node: DictConfig) -> None:
         _refuse(error)
     try:
         summary = _run_task(config, folder)
-    except InputError as error:
+    except (InputError, FailedError) as error:
         _refuse(error)
     print_table([summary], title=f"{config.task.name}: results in {_shown(folder)}")
 
@@ -105,14 +114,16 @@ def run_program(main: Callable[[], None]) -> int:
         return code
     except Exception as error:
         # a log file that cannot be opened is reported as a ValueError
-        cause = error.__cause__ if isinstance(error, ValueError) else error
+        cause, lacks = error.__cause__ if isinstance(error, ValueError) else error, what_machine_lacks(error)
         if cause is not None and is_about_files(cause):
             _complain(describe(cause, _results_folder()))
+        elif lacks is not None:
+            _complain(f"{lacks} this command")
         elif is_about_arguments(error):
             _complain(one_line(error))
         else:
             raise
-        return BAD_INPUT
+        return BAD_INPUT if lacks is None else FAILED
     return 0
 
 
@@ -168,11 +179,14 @@ def _run_task(config: Config, folder: Path) -> Summary:
             if raised_in(error) == "submitit":  # it has queued the job again, whose time is up
                 raise
             told = RuntimeError(f"the job has called sys.exit({error.code!r})")
+        elif (lacks := what_machine_lacks(error)) is not None:
+            told = FailedError(f"{lacks} {_named(config)}; the scores that were computed are kept")
         elif is_about_files(error):
             told = InputError(describe(error))
         else:
             told = error
-        _leave_note(folder / ERROR, f"{told}\n" if isinstance(told, InputError) else traceback.format_exc())
+        is_one_line = isinstance(told, InputError | FailedError)
+        _leave_note(folder / ERROR, f"{told}\n" if is_one_line else traceback.format_exc())
         if told is error:
             raise
         raise told from error
@@ -187,9 +201,16 @@ def _leave_note(path: Path, text: str) -> None:
         log.warning("%s", describe(error))
 
 
-def _refuse(error: InputError) -> NoReturn:
+def _named(config: Config) -> str:
+    """Return the keys that say how much work a job is."""
+    space = ", ".join(f"{key}={value}" for key, value in config.space.parameters.items())
+    keys = f"task={config.task.name} metric={config.metric.name} n_jobs={config.n_jobs} runs={config.runs}"
+    return f"{keys} on space={config.space.name} ({space})"
+
+
+def _refuse(error: InputError | FailedError) -> NoReturn:
     _complain(str(error))
-    raise SystemExit(BAD_INPUT) from None
+    raise SystemExit(BAD_INPUT if isinstance(error, InputError) else FAILED) from None
 
 
 def _complain(line: str) -> None:

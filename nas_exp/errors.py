@@ -2,8 +2,10 @@
 
 import errno
 import os
+import re
 import traceback
 from collections.abc import Iterable
+from concurrent.futures import BrokenExecutor
 from typing import TypeGuard
 
 _KEPT = "run the same command again: what is finished is kept"
@@ -14,6 +16,11 @@ _OF_THE_DISK = {
     "(NAS_EXP_DATA or paths.data for tables, hydra.run.dir or hydra.sweep.dir for results)",
 }
 """What is wrong with a disk and what to do, by error number."""
+_OF_MEMORY = re.compile(
+    r"out of memory|memory exhausted|(n't|cannot|unable to) allocate|bad_alloc|failed to map segment|start new thread",
+    re.IGNORECASE,
+)
+"""How torch and those who load libraries or start threads say that memory is short; Python has `MemoryError`."""
 
 
 LONGEST = 300
@@ -52,6 +59,10 @@ class InputError(Exception):
         super().__init__(shown(message, longest=LONGEST_LINE))
 
 
+class FailedError(Exception):
+    """A job could not be done although nothing is wrong with its input: one line, and exit code 1."""
+
+
 def in_one_line(error: BaseException) -> str:
     """Return the message of any exception as `shown`, or its type if it has none."""
     return shown(str(error)) or type(error).__name__
@@ -70,9 +81,19 @@ def describe(error: BaseException, place: str | os.PathLike[str] = "a temporary 
     if is_about_files(error):
         wrong = _OF_THE_DISK.get(error.errno or 0) or error.strerror or in_one_line(error)
         return f"{os.fspath(place) if error.filename is None else error.filename}: {wrong}"
-    if isinstance(error, InputError):
+    if isinstance(error, InputError | FailedError):
         return str(error)
     return f"{type(error).__name__}: {shown(str(error))}"
+
+
+def what_machine_lacks(error: BaseException) -> str | None:
+    """Return in a few words what the machine has refused to a job; None if an exception is about something else."""
+    if isinstance(error, BrokenExecutor):
+        return "a worker process was killed, as happens when memory is short, in the middle of"
+    in_words = isinstance(error, RuntimeError | ImportError) and _OF_MEMORY.search(str(error))
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM) or in_words:
+        return "not enough memory for"
+    return None
 
 
 def raised_in(error: BaseException) -> str:

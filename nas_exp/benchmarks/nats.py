@@ -13,6 +13,7 @@ from nas_exp.spaces.space import Space
 from nas_exp.storage.damage import DamagedError, read_or_set_aside
 from nas_exp.storage.files import check_writable
 from nas_exp.storage.parquet import read_table, write_table
+from nas_exp.storage.processes import parallel
 from nas_exp.storage.seals import read_json, write_json
 from nas_exp.terminal import progress
 
@@ -158,11 +159,11 @@ def _read_finished(file: Path) -> dict[str, Any]:
 
 def _import(archive: "Archive", missing: list[int], folder: Path, n_jobs: int) -> dict[int, str]:
     """Import architectures; return what is wrong with those that cannot be read."""
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     chunks = [archive.part(missing[start : start + CHUNK]) for start in range(0, len(missing), CHUNK)]
     # handing the content of a single file to other processes costs more than reading it out here
-    workers = Parallel(n_jobs=n_jobs if archive.results is None else 1, return_as="generator_unordered")
+    workers = parallel(n_jobs if archive.results is None else 1, return_as="generator_unordered")
     wrong = dict[int, str]()
     with progress(f"importing {archive.path.name}", len(missing), "architectures") as advance:
         for count, wrong_here in workers(delayed(_import_chunk)(chunk, folder) for chunk in chunks):

@@ -17,6 +17,7 @@ from nas_exp.report.equal_cost import EqualCost, at_equal_cost
 from nas_exp.report.similarity import Similarity, similarities
 from nas_exp.report.sweep import FinishedJob, FinishedSweep, Search
 from nas_exp.scoring.table import Scores
+from nas_exp.storage.processes import parallel
 
 TOP = 0.1
 """The share of the best-scored that is looked at on its own."""
@@ -78,9 +79,9 @@ def gather(sweep: FinishedSweep, *, store: Path, images: str | None, device: str
         else:
             absent[key] = "no architectures with both a score and an accuracy"
     twins = {dataset: sweep.space.twins(trained.arch_index) for dataset, trained in accuracies.items()}
-    with joblib.Parallel(n_jobs=n_jobs) as parallel:
-        ranked = parallel(joblib.delayed(rank)(*pair) for pair in scored.values())
-        ceilings = parallel(
+    with parallel(n_jobs) as workers:
+        ranked = workers(joblib.delayed(rank)(*pair) for pair in scored.values())
+        ceilings = workers(
             joblib.delayed(cached_ceiling)(store, accuracies[dataset].score, classes, top=TOP)
             for dataset, classes in twins.items()
             if classes is not None

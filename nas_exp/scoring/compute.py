@@ -21,6 +21,7 @@ from nas_exp.networks.devices import computing_on, computing_seconds, resolve
 from nas_exp.scoring.recipe import Recipe
 from nas_exp.scoring.table import Row
 from nas_exp.spaces.space import Weights
+from nas_exp.storage.processes import parallel
 
 if TYPE_CHECKING:
     from nas_exp.metrics import Batch
@@ -58,8 +59,8 @@ def compute(wanted: Wanted, *, n_jobs: int) -> Iterator[list[list[Row]]]:
     chunk = max(1, min(16, len(groups) // (4 * joblib.effective_n_jobs(n_jobs))))
     chunks = [groups[start : start + chunk] for start in range(0, len(groups), chunk)]
     # a mini-batch is copied to its process in a millisecond; in a temporary file, a full disk would be in its way
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs", max_nbytes=None)
-    yield from parallel(joblib.delayed(_score_in_own_process)(recipes, chunk) for chunk in chunks)
+    workers = parallel(n_jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs", max_nbytes=None)
+    yield from workers(joblib.delayed(_score_in_own_process)(recipes, chunk) for chunk in chunks)
 
 
 def evaluate(recipe: Recipe, arch_index: int) -> Any:

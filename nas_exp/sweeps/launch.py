@@ -12,6 +12,7 @@ from hydra.core.utils import JobReturn
 from nas_exp.errors import InputError, describe, is_about_disk
 from nas_exp.storage.files import write_text
 from nas_exp.storage.locks import is_locked
+from nas_exp.storage.processes import end_workers_with_us
 from nas_exp.storage.summary import ERROR, STARTED, SUMMARY
 from nas_exp.sweeps.jobs import Job
 from nas_exp.terminal import Advance, progress
@@ -44,6 +45,7 @@ def run_jobs(sweep: Path, jobs: Sequence[Job], launch: Launch, *, at_most: int |
     """
     if not jobs:
         return None
+    end_workers_with_us()
     size, unwritten = at_most or len(jobs), None
     batches = [list(jobs[start : start + size]) for start in range(0, len(jobs), size)]
     with _watched(sweep, jobs):

@@ -1,0 +1,51 @@
+"""Worker processes that end with the process that has started them, however that ends."""
+
+import multiprocessing
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from joblib import Parallel
+    from joblib.parallel import LokyBackend
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def parallel(n_jobs: int, **options: Any) -> "Parallel":
+    """Return joblib's `Parallel` with processes of its own, also inside of a worker, where joblib would take threads.
+
+    Args:
+        n_jobs: processes; with 1, this one does the work; -1 means one a core.
+        options: those of `joblib.Parallel`.
+    """
+    import joblib
+
+    return joblib.Parallel(n_jobs=n_jobs, backend=_backend(), **options)
+
+
+def end_workers_with_us() -> None:
+    """Have all workers that joblib starts from here on, as for Hydra's launcher, end with this process."""
+    import joblib
+
+    joblib.register_parallel_backend("loky", _backend)  # type: ignore[arg-type]  # it may be any function
+
+
+def _backend(**options: Any) -> "LokyBackend":
+    from joblib.parallel import LokyBackend
+
+    return LokyBackend(initializer=_end_with_parent, **options)
+
+
+def _end_with_parent() -> None:
+    """End this worker within a second or two of its parent, which may have been killed and cannot say so."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(parent.pid,), daemon=True).start()
+
+
+def _watch(parent: int | None) -> None:
+    while os.getppid() == parent:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
