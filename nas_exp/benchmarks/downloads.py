@@ -19,8 +19,6 @@ _NAMES = (
     (r".*\.pth", _OF_TORCH),
 )
 _HEADS = (
-    (rb"\s*<(!doctype|html|head|\?xml)", "a web page that was saved in place of the file; download the file itself"),
-    (rb"version https://git-lfs", "the pointer that git-lfs leaves in place of the file; run `git lfs pull`"),
     (rb".{257}ustar", _PACKED),
     (rb"PK\x03\x04|\x80\x02\x8a\nl\xfc\x9cF", _OF_TORCH),
     (rb"\x80[\x02-\x05]", _UNPACKED),

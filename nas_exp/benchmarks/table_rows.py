@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from nas_exp.errors import InputError, in_one_line, shown
-from nas_exp.storage.files import open_regular
+from nas_exp.storage.files import open_regular, stands_for_a_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,10 +47,8 @@ _UNKNOWN = frozenset(
 _PLAIN = re.compile(r"[0-9.]*")
 
 _FOREIGN = {
-    b"version https://git-lfs": "a git-lfs pointer, not the file itself; expected `git lfs pull` to be run first",
     b"PK\x03\x04": "an Excel workbook or another zip archive; expected its table as a CSV file",
     b"\xd0\xcf\x11\xe0": "an Excel workbook; expected its table as a CSV file",
-    b"<": "a web page, not the file itself; expected a CSV or Parquet table: download it again",
 }
 """What people have under the name of a table, by how it begins."""
 
@@ -176,9 +174,9 @@ def _head(stream: Any) -> bytes:
 
 def _refuse_foreign(head: bytes, file: Path) -> None:
     start = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    for beginning, told in _FOREIGN.items():
-        if start.startswith(beginning):
-            raise InputError(f"{file}: is {told}")
+    known = (told for beginning, told in _FOREIGN.items() if start.startswith(beginning))
+    if (told := stands_for_a_file(start) or next(known, None)) is not None:
+        raise InputError(f"{file}: is {told}")
 
 
 def _lines(text: TextIO, file: Path, most: int) -> Iterator[tuple[int, str]]:

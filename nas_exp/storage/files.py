@@ -12,8 +12,18 @@ from pathlib import Path
 
 from nas_exp.errors import InputError
 
-_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--)", re.IGNORECASE)
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/.*?(?:\nsize (\d+)|\Z)", re.DOTALL)
+
+
+def stands_for_a_file(begins: bytes) -> str | None:
+    """Return what is in place of a file, and what to do, by how it begins; None if nothing is known to be."""
+    if _PAGE.match(begins):
+        return "a web page instead of the file; download it again"
+    if pointer := _POINTER.match(begins):
+        of = f" of {int(pointer[1]):,} bytes" if pointer[1] else ""
+        return f"a Git LFS pointer to a file{of} instead of the file; get it by git lfs pull"
+    return None
 
 
 def open_regular(path: Path) -> io.BufferedReader:
@@ -31,13 +41,9 @@ def open_regular(path: Path) -> io.BufferedReader:
     if stat.S_ISREG(mode):
         stream = os.fdopen(descriptor, "rb")
         begins = os.pread(descriptor, 512, 0)
-        if _PAGE.match(begins):
+        if (found := stands_for_a_file(begins)) is not None:
             stream.close()
-            raise InputError(f"{path}: is a web page instead of the file; download it again")
-        if pointer := _POINTER.match(begins):
-            stream.close()
-            of = f" of {int(pointer[1]):,} bytes" if pointer[1] else ""
-            raise InputError(f"{path}: is a Git LFS pointer to a file{of} instead of the file; get it by git lfs pull")
+            raise InputError(f"{path}: is {found}")
         return stream
     os.close(descriptor)
     if stat.S_ISDIR(mode):

@@ -61,8 +61,8 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "NATS-tss-v1_0-3ffb9-full.tarad": (lambda: b"\x00" * 1000, "a part of the archive with the trained weights"),
     "NATS-tss-v1_0-3ffb9.pickle": (lambda: META, "unpacked; expected it as it was downloaded"),
     "NATS-tss-v1_0-3ffb9.pickle.pbz2": (lambda: bz2.compress(META)[:-9], "cut off after"),
-    "page.pickle.pbz2": (lambda: b"\n<!DOCTYPE html><title>404", "a web page that was saved in place of the file"),
-    "pointer.pickle.pbz2": (lambda: b"version https://git-lfs.github.com/spec/v1\noid", "run `git lfs pull`"),
+    "page.pickle.pbz2": (lambda: b"\n<!DOCTYPE html><title>404", "a web page instead of the file"),
+    "pointer.pickle.pbz2": (lambda: b"version https://git-lfs.github.com/spec/v1\noid", "get it by git lfs pull"),
     "empty.pickle.pbz2": (lambda: b"", "it is empty; download it again"),
     "random.pickle.pbz2": (lambda: b"\xab" * 5000, "not compressed by bzip2; expected a folder NATS-tss-…-simple"),
 }
@@ -81,7 +81,7 @@ def test_a_file_in_an_archive_is_told_by_its_content(name: str, place: str, tmp_
     file = archive(tmp_path / SIMPLE) / f"{place}.pickle.pbz2"
     file.write_bytes(FILES[name][0]())
     message = told(tmp_path / SIMPLE, tmp_path / "store")
-    assert message.startswith(f"{file}: not a readable pickle: ")
+    assert message.startswith((f"{file}: not a readable pickle: ", f"{file}: is a "))
 
 
 @pytest.mark.parametrize("kept", [10, 100, 0.5, -20, -1])
