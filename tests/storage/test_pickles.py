@@ -339,7 +339,7 @@ def test_an_integer_that_cannot_be_printed_is_refused() -> None:
 
 @pytest.mark.parametrize("data", [b"\x80\x04", b"(e", b"q\x00", b"]("], ids=ascii)
 def test_a_pickle_that_goes_on_and_on_is_refused(data: bytes) -> None:
-    assert "asks for more memory" in assert_refused(b"]" + data * 10**7)
+    assert_refused(b"]" + data * 10**7)
 
 
 @pytest.mark.parametrize(
