@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import stat
 import uuid
 from collections.abc import Iterator
@@ -11,18 +12,33 @@ from typing import BinaryIO
 
 from nas_exp.errors import InputError
 
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/.*?(?:\nsize (\d+)|\Z)", re.DOTALL)
+
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file for reading, unless it is a named pipe, a device or a socket: those may never end, or block.
+    """Open a file of data for reading, unless it only stands for one or is none.
+
+    A named pipe, a device or a socket may never end, or block. A download may have left a web page in place of the
+    file, and a clone without Git LFS a pointer to it.
 
     Raises:
-        InputError: it is no regular file.
+        InputError: it is no regular file, a web page or a pointer.
         OSError: it cannot be opened, as when there is none or it is a folder.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
-        return os.fdopen(descriptor, "rb")
+        stream = os.fdopen(descriptor, "rb")
+        begins = os.pread(descriptor, 512, 0)
+        if _PAGE.match(begins):
+            stream.close()
+            raise InputError(f"{path}: is a web page instead of the file; download it again")
+        if pointer := _POINTER.match(begins):
+            stream.close()
+            of = f" of {int(pointer[1]):,} bytes" if pointer[1] else ""
+            raise InputError(f"{path}: is a Git LFS pointer to a file{of} instead of the file; get it by git lfs pull")
+        return stream
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

@@ -34,8 +34,9 @@ def load(stream: BinaryIO, source: str) -> Any:
     """
     try:
         size = os.fstat(stream.fileno()).st_size
-    except OSError:
-        size = 0  # not a file: a few bytes of a test
+    except OSError:  # no file, but bytes in memory
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
     try:
         with limited_by(size):
             return _unwrap(_DataUnpickler(stream, encoding="latin1").load(), {})

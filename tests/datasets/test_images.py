@@ -1,12 +1,16 @@
 import os
 import pickle
+import re
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nas_exp.datasets.images import Images, load_images, mini_batch
 from nas_exp.errors import InputError
@@ -192,7 +196,9 @@ GOOD: dict[str, npt.NDArray[Any]] = {"images": np.zeros((4, 32, 32, 3), np.uint8
     ("change", "found"),
     [
         ({"images": GOOD["images"].astype(np.float32)}, "float32 (4, 32, 32, 3)"),
-        ({"images": np.zeros((4, 3, 32, 32), np.uint8)}, "uint8 (4, 3, 32, 32)"),
+        ({"images": np.zeros((4, 32, 32), np.uint8)}, "uint8 (4, 32, 32)"),
+        ({"images": np.zeros((4, 3072), np.uint8)}, "uint8 (4, 3072)"),
+        ({"labels": np.zeros((4, 10), int)}, "int64 (4, 10)"),
         ({"images": np.zeros((), np.uint8)}, "uint8 ()"),
         ({"labels": np.arange(3)}, "int64 (3,)"),
         ({"labels": np.arange(4.0)}, "float64 (4,)"),
@@ -270,6 +276,217 @@ def test_imagenet16_without_any_of_the_120_classes_is_refused(tmp_path: Path) ->
     images = some_images(10, size=16)
     folder = write_official(tmp_path / "ImageNet16", IMAGENET_FILES, Images(images.pixels, np.full(10, 121)))
     assert str(folder) in refusal(tmp_path, **IMAGENET)
+
+
+def as_binary(folder: Path, files: list[str], images: Images, *, coarse: bool) -> None:
+    folder.mkdir(parents=True)
+    for file, rows in zip(files, np.array_split(np.arange(len(images.labels)), len(files)), strict=True):
+        labels = images.labels[rows].astype(np.uint8)[:, None]
+        columns = [labels // 5, labels] if coarse else [labels]
+        (folder / file).write_bytes(np.hstack([*columns, channel_rows(images.pixels[rows])]).tobytes())
+
+
+def as_npz_batches(folder: Path, files: list[str], images: Images) -> None:
+    folder.mkdir(parents=True)
+    for file, rows in zip(files, np.array_split(np.arange(len(images.labels)), len(files)), strict=True):
+        np.savez(
+            folder / file, data=channel_rows(images.pixels[rows]), labels=images.labels[rows] + 1, mean=np.zeros(3)
+        )
+
+
+def form(root: Path, name: str) -> tuple[dict[str, Any], Images, str]:
+    """Write images as they are distributed; returns the data set, the images, and what the archive is called."""
+    rng = np.random.default_rng(1)
+    dataset = {"cifar-10": CIFAR10, "cifar-100": CIFAR100}.get(name.rpartition("-")[0], IMAGENET)
+    size, classes = dataset["image_size"], dataset["num_classes"]
+    images = Images(rng.integers(0, 256, (20, size, size, 3), np.uint8), rng.integers(0, classes, 20))
+    if name == "cifar-10-python":
+        write_official(root / "cifar-10-batches-py", BATCH_FILES, images)
+    elif name == "cifar-10-binary":
+        as_binary(root / "cifar-10-batches-bin", [f"{file}.bin" for file in BATCH_FILES], images, coarse=False)
+    elif name == "cifar-100-python":
+        write_official(root / name, ["train"], images, label_key="fine_labels")
+    elif name == "cifar-100-binary":
+        as_binary(root / name, ["train.bin"], images, coarse=True)
+    elif name == "Imagenet16_train":
+        write_official(root / name, IMAGENET_FILES, Images(images.pixels, images.labels + 1))
+    else:
+        as_npz_batches(root / name, [f"{file}.npz" for file in IMAGENET_FILES], images)
+    return dataset, images, name
+
+
+FORMS = [
+    "cifar-10-python", "cifar-10-binary", "cifar-100-python", "cifar-100-binary", "Imagenet16_train",
+    "Imagenet16_train_npz",
+]  # fmt: skip
+
+
+def pack(folder: Path, path: Path, mode: Literal["w", "w:gz"]) -> Path:
+    """Pack what is in a folder into an archive, as people do: with what else lies about."""
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, mode) as archive:
+        for each in sorted(folder.iterdir()):
+            (each / "readme.html").write_text("<html>")
+            archive.add(each, each.name)
+    return path
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_distributed_form_reads_the_same_unpacked_or_not(tmp_path: Path, name: str) -> None:
+    dataset, images, archive = form(tmp_path / "unpacked", name)
+    (folder,) = (tmp_path / "unpacked").iterdir()
+    assert_same(load_images(tmp_path / "unpacked", **dataset), images)
+    assert_same(load_images(folder, **dataset), images)
+    renamed = [(".tar.gz", "w:gz"), (".TGZ", "w:gz"), (".tar", "w"), (".tar", "w:gz"), (".tar.gz", "w")]
+    for number, (ending, mode) in enumerate(renamed):
+        path = pack(tmp_path / "unpacked", tmp_path / f"packed{number}" / f"{archive}{ending}", mode)  # type: ignore[arg-type]
+        assert_same(load_images(path, **dataset), images)
+        assert_same(load_images(path.parent, **dataset), images)
+
+
+def test_what_was_there_before_wins(tmp_path: Path) -> None:
+    """Python batches, then a bundle, then other batches, then archives; so sweeps go on when one more is put there."""
+    dataset, of_archive, name = form(tmp_path / "packed", "cifar-10-python")
+    pack(tmp_path / "packed", tmp_path / "root" / f"{name}.tar.gz", "w:gz")
+    assert_same(load_images(tmp_path / "root", **dataset), of_archive)
+    of_binary, of_bundle, of_batches = some_images(10), some_images(11), some_images(12)
+    as_binary(tmp_path / "root/cifar-10-batches-bin", [f"{each}.bin" for each in BATCH_FILES], of_binary, coarse=False)
+    assert_same(load_images(tmp_path / "root", **dataset), of_binary)
+    write_bundle(tmp_path / "root/cifar10.npz", of_bundle)
+    assert_same(load_images(tmp_path / "root", **dataset), of_bundle)
+    write_official(tmp_path / "root/cifar-10-batches-py", BATCH_FILES, of_batches)
+    assert_same(load_images(tmp_path / "root", **dataset), of_batches)
+
+
+def test_an_archive_without_a_batch_or_with_one_of_another_size_is_refused(tmp_path: Path) -> None:
+    dataset, _, name = form(tmp_path / "unpacked", "cifar-10-binary")
+    (folder,) = (tmp_path / "unpacked").iterdir()
+    with (folder / "data_batch_2.bin").open("ab") as file:
+        file.write(b"1234")
+    assert "data_batch_2.bin: found 12,296 bytes, expected a multiple of 3,073" in refusal(folder, **dataset)
+    (folder / "data_batch_2.bin").unlink()
+    path = pack(tmp_path / "unpacked", tmp_path / f"{name}.tar.gz", "w:gz")
+    assert f"{path}: found no data_batch_2.bin, expected 5 batch files" in refusal(path, **dataset)
+
+
+@given(
+    pair=st.sampled_from([("images", "labels"), ("x_train", "y_train"), ("X_train", "y_train"), ("Images", "LABELS")]),
+    channels_first=st.booleans(),
+    column=st.booleans(),
+    kind=st.sampled_from(["u1", "<i2", ">i4", "i8", "u8"]),
+    order=st.sampled_from("CF"),
+)
+@settings(deadline=None, max_examples=40)
+def test_a_bundle_of_plain_meaning_reads_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    *,
+    pair: tuple[str, str],
+    channels_first: bool,
+    column: bool,
+    kind: str,
+    order: Literal["C", "F"],
+) -> None:
+    images, path = some_images(6), tmp_path_factory.mktemp("bundle") / "cifar10.npz"
+    pixels = images.pixels.transpose(0, 3, 1, 2) if channels_first else images.pixels
+    labels = images.labels.astype(kind)
+    members: dict[str, Any] = {pair[0]: np.asarray(pixels, order=order), pair[1]: labels[:, None] if column else labels}
+    np.savez(path, x_test=np.zeros(1), y_test=np.zeros(1), **members)
+    found = load_images(path, **CIFAR10)
+    assert_same(found, images)
+    digests = {mini_batch(each, size=4, seed=0, mean=MEAN, std=STD).digest for each in (found, images)}
+    assert len(digests) == 1
+
+
+@given(
+    kind=st.sampled_from(["f2", "f4", "f8", ">f4", "i2", "i4", "i8", "u2"]),
+    unit=st.booleans(),
+    channels_first=st.booleans(),
+    pair=st.sampled_from([("images", "labels"), ("x_train", "y_train")]),
+)
+@settings(deadline=None, max_examples=40)
+def test_pixels_of_other_types_are_told_the_conversion_that_makes_them_readable(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, unit: bool, channels_first: bool, pair: tuple[str, str]
+) -> None:
+    images, path = some_images(6), tmp_path_factory.mktemp("bundle") / "cifar10.npz"
+    pixels = (images.pixels / 255 if unit and "f" in kind else images.pixels).astype(kind)
+    pixels = pixels.transpose(0, 3, 1, 2) if channels_first else pixels
+    labels: Any = images.labels
+    np.savez(path, **{pair[0]: pixels, pair[1]: labels})
+    message = refusal(path, **CIFAR10)
+    assert f"{pair[0]} is {pixels.dtype} {pixels.shape}, expected uint8 (n, 32, 32, 3)" in message
+    converted = eval(message.rpartition("convert by ")[2], {"np": np, pair[0]: pixels})
+    np.savez(path, **{pair[0]: converted, pair[1]: labels})
+    assert_same(load_images(path, **CIFAR10), images)
+
+
+def test_normalised_pixels_are_told_their_values_and_no_conversion(tmp_path: Path) -> None:
+    for number, low in enumerate((-1.5, np.nan)):
+        pixels = np.linspace(low, 2, 4 * 3072).reshape(4, 32, 32, 3)
+        np.savez(tmp_path / "cifar10.npz", images=pixels, labels=np.arange(4))
+        message = refusal(tmp_path, **CIFAR10)
+        assert message.endswith(f"with values from 0 to 255; found {['-1.5 to 2', 'nan to nan'][number]}")
+
+
+@given(at=st.floats(0, 1, exclude_max=True), name=st.sampled_from(["cifar10.npz", *FORMS]), ending=st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_half_a_download_is_said_to_be_cut_off(
+    tmp_path_factory: pytest.TempPathFactory, at: float, name: str, ending: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    if name.endswith(".npz"):
+        dataset, path = CIFAR10, write_bundle(folder / name, some_images(6))
+    else:
+        dataset, *_ = form(folder / "unpacked", name)
+        path = pack(folder / "unpacked", folder / f"{name}{'.tar.gz' if ending else '.tgz'}", "w:gz")
+    whole = path.read_bytes()
+    kept = max(3, int(at * len(whole)))
+    path.write_bytes(whole[:kept])
+    of = r" of 1\d\d,\d\d\d,\d\d\d" if path.name.startswith("cifar-1") and ending else ""
+    assert re.fullmatch(rf"{path}: is cut off, found {kept:,}{of} bytes; download it again", refusal(path, **dataset))
+
+
+@given(
+    page=st.sampled_from(
+        ["<!DOCTYPE html>", "<!doctype HTML PUBLIC", "<html", "<HTML lang=en>", "<?xml version='1.0'?>"]
+    ),
+    before=st.text(" \t\r\n", max_size=5),
+    bom=st.booleans(),
+    rest=st.binary(max_size=2000),
+    place=st.sampled_from(
+        [
+            "cifar10.npz",
+            "cifar-10-python.tar.gz",
+            "cifar-10-binary.tar.gz",
+            "cifar-10-batches-py/data_batch_2",
+            "cifar-10-batches-bin/data_batch_2.bin",
+        ]
+    ),
+)
+@settings(deadline=None, max_examples=40)
+def test_a_web_page_or_a_pointer_instead_of_the_data_is_called_that(
+    tmp_path_factory: pytest.TempPathFactory, *, page: str, before: str, bom: bool, rest: bytes, place: str
+) -> None:
+    path = tmp_path_factory.mktemp("page") / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"\xef\xbb\xbf" * bom + (before + page).encode() + rest)
+    root = path.parent.parent if "/" in place else path.parent
+    assert refusal(root, **CIFAR10) == f"{path}: is a web page instead of the file; download it again"
+    size = len(rest) * 1000
+    path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize {size}\n")
+    assert refusal(root, **CIFAR10) == (
+        f"{path}: is a Git LFS pointer to a file of {size:,} bytes instead of the file; get it by git lfs pull"
+    )
+
+
+def test_what_is_there_instead_is_told_and_to_be_unpacked_if_packed(tmp_path: Path) -> None:
+    for name in ("cifar-10-matlab.tar.gz", "Imagenet16_train.zip", "notes.txt", "train"):
+        (tmp_path / name).touch()
+    message = refusal(tmp_path, **CIFAR10)
+    assert "among Imagenet16_train.zip, cifar-10-matlab.tar.gz, notes.txt, train, expected cifar10.npz" in message
+    assert message.endswith("; if Imagenet16_train.zip, cifar-10-matlab.tar.gz holds them, unpack it")
+    for number in range(1000):
+        (tmp_path / f"{number}\n").touch()
+    assert len(refusal(tmp_path, **CIFAR10)) < 800
 
 
 class Hostile:

@@ -1,6 +1,7 @@
 """Files from the internet that mean harm, or are broken: one clear line each, exit code 2, and nothing else happens."""
 
 import bz2
+import gzip
 import io
 import os
 import pickle
@@ -8,7 +9,9 @@ import pickletools
 import struct
 import subprocess
 import sys
+import tarfile
 import time
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -167,6 +170,9 @@ def test_hostile_images_are_refused(reader: Reader, tmp_path: Path, name: str) -
     assert "data_batch_1" in reader.refuses("images", "images")
 
 
+BATCH_FILES = [f"data_batch_{number}" for number in range(1, 6)]
+
+
 def archive(folder: Path, *, meta: bytes, record: bytes, compress: Callable[[bytes], bytes] = bz2.compress) -> None:
     folder.mkdir()
     (folder / "meta.pickle.pbz2").write_bytes(compress(meta))
@@ -230,9 +236,14 @@ def test_archives_of_other_architectures_are_refused(reader: Reader, tmp_path: P
 
 
 def npz(members: dict[str, bytes]) -> bytes:
+    return npz_of(*members.items())
+
+
+def npz_of(*members: tuple[str, bytes], comment: bytes = b"") -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in members.items():
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file, warnings.catch_warnings(action="ignore"):
+        file.comment = comment
+        for name, content in members:
             file.writestr(name, content)
     return stream.getvalue()
 
@@ -263,6 +274,7 @@ def header(shape: str) -> bytes:
 LABELS = npy(np.zeros(4, np.int64))
 PIXELS = npy(np.zeros((4, 32, 32, 3), np.uint8))
 OBJECTS = npy(np.array([Call(os.system, TOUCH)]), allow_pickle=True)
+GOOD = npz({"images.npy": PIXELS, "labels.npy": LABELS})
 CODE = "__import__('os').system('touch canary')"
 HOSTILE_BUNDLES: dict[str, Callable[[], bytes]] = {
     "an object array": lambda: npz({"images.npy": OBJECTS, "labels.npy": LABELS}),
@@ -271,11 +283,20 @@ HOSTILE_BUNDLES: dict[str, Callable[[], bytes]] = {
     "a header that is code": lambda: npz({"images.npy": header(CODE), "labels.npy": LABELS}),
     "a bomb": lambda: npz_bomb(262144),
     "another folder": lambda: npz({"../images.npy": PIXELS, "../labels.npy": LABELS}),
-    "cut short": lambda: npz({"images.npy": PIXELS, "labels.npy": LABELS})[:-30],
+    "cut short": lambda: GOOD[:-30],
     "no zip": lambda: HOSTILE_PICKLES["os.system"],
     "pickles for arrays": lambda: npz(dict.fromkeys(("images", "labels"), HOSTILE_PICKLES["os.system"])),
     "NaN for labels": lambda: npz({"images.npy": PIXELS, "labels.npy": npy(np.full(4, np.nan))}),
-    "the wrong shape": lambda: npz({"images.npy": npy(np.zeros((4, 3, 32, 32), np.uint8)), "labels.npy": LABELS}),
+    "the wrong shape": lambda: npz({"images.npy": npy(np.zeros((4, 32, 3, 32), np.uint8)), "labels.npy": LABELS}),
+    "a member twice": lambda: npz_of(("images.npy", PIXELS), ("labels.npy", LABELS), ("labels.npy", LABELS)),
+    "two members of a name": lambda: npz_of(("images.npy", PIXELS), ("images", PIXELS), ("labels.npy", LABELS)),
+    "names that differ in case": lambda: npz_of(("images.npy", PIXELS), ("Images.npy", PIXELS), ("labels.npy", LABELS)),
+    "an array and a zip": lambda: PIXELS + GOOD,
+    "two zips": lambda: npz({"labels.npy": LABELS}) + GOOD,
+    "something after the zip": lambda: GOOD + b"#!/bin/sh",
+    "a comment": lambda: npz_of(("images.npy", PIXELS), ("labels.npy", LABELS), comment=b"#!/bin/sh"),
+    "a web page": lambda: b"<!DOCTYPE html><title>404</title>" + GOOD,
+    "an image after a zip's first letters": lambda: b"PK" + PIXELS,
 }
 
 
@@ -288,6 +309,79 @@ def hostile_bundle(folder: Path, name: str) -> None:
 def test_hostile_bundles_are_refused(reader: Reader, tmp_path: Path, name: str) -> None:
     hostile_bundle(tmp_path, name)
     assert "cifar10.npz" in reader.refuses("images", "images")
+
+
+def tar(*members: tarfile.TarInfo | str, content: bytes = HOSTILE_PICKLES["os.system"]) -> bytes:
+    """An archive of files, links and whatever else; what is only named is a file."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as file:
+        for each in members:
+            member = tarfile.TarInfo(each) if isinstance(each, str) else each
+            member.size = member.size or len(content) * member.isreg()
+            file.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def special(kind: bytes, linkname: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
+    member.type, member.linkname = kind, linkname
+    return member
+
+
+def claiming(size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """The header of a member of a size."""
+    member = tarfile.TarInfo("data_batch_1")
+    member.size, member.type = size, kind
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def with_zeros(begins: bytes, size: int) -> bytes:
+    """A compressed file that unpacks to some bytes and so many zeros."""
+    stream = io.BytesIO()
+    with gzip.open(stream, "wb", compresslevel=1) as file:
+        file.write(begins)
+        for _ in range(size >> 20):
+            file.write(bytes(1 << 20))
+    return stream.getvalue()
+
+
+HOSTILE_ARCHIVES: dict[str, Callable[[], bytes]] = {
+    "hostile batches": lambda: gzip.compress(tar(*BATCH_FILES)),
+    "a batch twice": lambda: gzip.compress(tar("a/data_batch_1", "b/data_batch_1")),
+    "other folders": lambda: gzip.compress(tar("../../data_batch_1", "/data_batch_2")),
+    "a link to a file": lambda: gzip.compress(tar(special(tarfile.SYMTYPE, "/etc/passwd"))),
+    "a hard link": lambda: gzip.compress(tar(special(tarfile.LNKTYPE, "/etc/passwd"))),
+    "a device": lambda: gzip.compress(tar(special(tarfile.CHRTYPE))),
+    "a pipe": lambda: gzip.compress(tar(special(tarfile.FIFOTYPE))),
+    "a folder": lambda: gzip.compress(tar(special(tarfile.DIRTYPE))),
+    "more than there is": lambda: gzip.compress(claiming(2**20)),
+    "a huge batch": lambda: gzip.compress(claiming(2**50)),
+    "a huge header": lambda: with_zeros(claiming(2**30, tarfile.XHDTYPE), 2**30),
+    "a batch of zeros": lambda: with_zeros(claiming(2**30 - 2**20), 2**30),
+    "zeros after the end": lambda: with_zeros(tar("data_batch_1"), 2**30 + 2**20),
+    "many files": lambda: gzip.compress(tar("a", content=b"")[:512] * 300_000),
+    "no archive": lambda: HOSTILE_PICKLES["os.system"],
+    "compressed twice": lambda: gzip.compress(gzip.compress(tar(*BATCH_FILES))),
+    "empty": lambda: b"",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_ARCHIVES)
+def test_hostile_archives_of_images_are_refused(reader: Reader, tmp_path: Path, name: str) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/cifar-10-python.tar.gz").write_bytes(HOSTILE_ARCHIVES[name]())
+    assert "cifar-10-python.tar.gz" in reader.refuses("images", "images")
+
+
+@pytest.mark.parametrize("place", ["cifar10.npz", "cifar-10-python.tar.gz", "cifar-10-batches-py/data_batch_1"])
+def test_images_are_read_from_regular_files_alone(reader: Reader, tmp_path: Path, place: str) -> None:
+    path = tmp_path / "images" / place
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    assert f"{path.name}: is no regular file" in reader.refuses("images", "images")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert f"{path.name}: is no regular file" in reader.refuses("images", "images")
 
 
 @pytest.mark.slow
