@@ -25,6 +25,7 @@ from nas_exp.config.schema import ConfigNode, DatasetNode
 from nas_exp.config.signatures import check_value, find, keywords
 from nas_exp.config.types import Algo, BenchmarkCall, Call, Config, Metric, RuleName
 from nas_exp.errors import InputError
+from nas_exp.networks.devices import AUTO, KINDS
 from nas_exp.spaces.space import Dataset, Space
 from nas_exp.storage.seals import digest
 from nas_exp.storage.summary import RERUN, STARTED
@@ -78,8 +79,8 @@ def check(node: DictConfig) -> Config:
     _check_numbers(values)
     if values["n_jobs"] < 1 and values["n_jobs"] != -1:
         raise InputError(f"n_jobs={values['n_jobs']}: expected at least 1, or -1 for one a core")
-    if not re.fullmatch(r"cpu|cuda(:(\d+|auto))?", values["device"]):
-        raise InputError(f"device={values['device']}: expected cpu, cuda, cuda:N or cuda:auto")
+    if not re.fullmatch(rf"({'|'.join(KINDS)})(:(0|[1-9][0-9]?))?|{AUTO}", values["device"]):
+        raise InputError(f"device={values['device']}: expected {', '.join(KINDS)}, one of several as cuda:N, or {AUTO}")
     if values["rerun"] not in RERUN:
         raise InputError(f"rerun={values['rerun']}: the choices are {', '.join(RERUN)}")
     _check_paths(values)

@@ -1,17 +1,20 @@
 """Which device a process computes on."""
 
+import contextlib
 import fcntl
 import functools
 import itertools
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line
 
 AUTO = "cuda:auto"
+KINDS = ("cpu", "cuda", "mps", "xpu")
+"""The kinds of devices that torch computes on without a package of their own."""
 
 _held: list[int] = []
 """Descriptors of locked files: the locks last as long as this process."""
@@ -26,17 +29,48 @@ def resolve(device: str) -> str:
     """
     import torch
 
-    if not device.startswith("cuda"):
-        return device
-    if not torch.cuda.is_available():
-        raise InputError(f"device={device}: torch finds no CUDA device here; expected cpu")
-    count = torch.cuda.device_count()
+    kind, _, number = device.partition(":")
+    count = _count(kind)
+    if not count:
+        expected = " or ".join(other for other in KINDS if _count(other))
+        raise InputError(f"device={device}: torch finds no {kind.upper()} device here; expected {expected}")
     if device == AUTO:
-        names = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
+        names = [str(torch.cuda.get_device_properties(place).uuid) for place in range(count)]
         return f"cuda:{take(names)}"
-    if device != "cuda" and int(device.removeprefix("cuda:")) >= count:
-        raise InputError(f"device={device}: torch finds {count} CUDA devices here; expected cuda:0 to cuda:{count - 1}")
+    if number and int(number) >= count:
+        found = f"{count} {kind.upper()} device{'s' if count > 1 else ''}"
+        expected = f"{kind}:0 to {kind}:{count - 1}" if count > 1 else kind
+        raise InputError(f"device={device}: torch finds {found} here; expected {expected}")
     return device
+
+
+def _count(kind: str) -> int:
+    """Return how many devices of a kind torch can use."""
+    import torch
+
+    module = getattr(torch, kind)
+    is_available = getattr(
+        module, "is_available", torch.backends.mps.is_available
+    )  # which torch.mps has not always had
+    return int(module.device_count()) if is_available() else 0
+
+
+@contextlib.contextmanager
+def computing_on(device: str) -> Iterator[None]:
+    """Say in one line what torch cannot compute on a device: Apple's have no float64, and none has every operation.
+
+    A CPU and CUDA have all that metrics need, so there an error is no input's.
+
+    Raises:
+        InputError: torch has refused something of the block, and named the device.
+    """
+    try:
+        yield
+    except (TypeError, RuntimeError) as error:
+        kind, told = device.partition(":")[0], in_one_line(error)
+        if kind in ("cpu", "cuda") or not (kind.upper() in told or "fp64" in told):
+            raise
+        raise InputError(f"device={device}: torch cannot compute this there ({told}); expected cpu") from None
 
 
 def computing_seconds(device: str) -> float:
@@ -45,11 +79,15 @@ def computing_seconds(device: str) -> float:
     On a CPU they are those of the processor, so that other work on the machine does not count; on a GPU, which computes
     beside this process, those that have passed when it is done with all that it was given.
     """
-    if not device.startswith("cuda"):
+    kind = device.partition(":")[0]
+    if kind == "cpu":
         return time.process_time()
     import torch
 
-    torch.cuda.synchronize(device)
+    if kind == "mps":  # of which a machine has one
+        torch.mps.synchronize()
+    else:
+        getattr(torch, kind).synchronize(device)
     return time.perf_counter()
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from nas_exp.config.signatures import find, keywords
 from nas_exp.config.types import Metric
 from nas_exp.errors import InputError
-from nas_exp.networks.devices import computing_seconds, resolve
+from nas_exp.networks.devices import computing_on, computing_seconds, resolve
 from nas_exp.scoring.recipe import Recipe
 from nas_exp.scoring.table import Row
 from nas_exp.spaces.space import Weights
@@ -70,7 +70,7 @@ def evaluate(recipe: Recipe, arch_index: int) -> Any:
     """
     from nas_exp.networks.settings import exact
 
-    with exact():
+    with exact(), computing_on(recipe.device):
         (prepared,) = _prepare((recipe,))
         network = _network(recipe, prepared, arch_index, str(recipe.metric.network))
         return prepared.function(network, prepared.batch, **prepared.arguments)
@@ -109,7 +109,7 @@ def _score_chunk(recipes: tuple[Recipe, ...], groups: Sequence[tuple[int, _Group
     from nas_exp.networks.settings import exact
 
     rows: list[list[Row]] = [[] for _ in recipes]
-    with exact():
+    with exact(), computing_on(recipes[0].device):
         prepared = _prepare(recipes)
         for numbers, chunk in itertools.groupby(groups, key=lambda item: tuple(item[1])):
             networks = list(chunk)

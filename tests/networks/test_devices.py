@@ -8,10 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nas_exp.errors import InputError
 from nas_exp.networks import devices
-from nas_exp.networks.devices import resolve
+from nas_exp.networks.devices import KINDS, computing_on, computing_seconds, resolve
+from nas_exp.notebook import configure
 
 TAKE = """
 import sys
@@ -78,3 +81,90 @@ def test_without_a_gpu_none_is_taken() -> None:
     resolve.cache_clear()
     with pytest.raises(InputError, match=r"^device=cuda:auto: torch finds no CUDA device here; expected cpu"):
         resolve("cuda:auto")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0", "cuda", "cuda:11", "cuda:auto", "mps", "mps:0", "xpu", "xpu:3"])
+def test_a_device_that_torch_computes_on_may_be_configured(device: str) -> None:
+    assert configure(f"device={device}").device == device
+    if device != "cuda:auto":
+        assert str(torch.device(device)) == device
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "gpu",
+        "CUDA",
+        "cuda:-1",
+        "cuda:01",
+        "cuda:1e1",
+        "cuda:١",
+        "cuda: 1",
+        "meta",
+        "vulkan",
+        "mps:auto",
+        "auto",
+        "cpu.0",
+    ],
+)
+def test_what_is_no_such_device_is_refused(device: str) -> None:
+    with pytest.raises(InputError, match=f"^device={device}: expected cpu, cuda, mps, xpu, one of several as cuda:N"):
+        configure(f"device='{device}'")
+
+
+@given(
+    counts=st.fixed_dictionaries({kind: st.integers(0, 3) for kind in KINDS if kind != "cpu"}),
+    kind=st.sampled_from(KINDS),
+    number=st.none() | st.integers(0, 4),
+)
+def test_a_device_is_taken_where_it_is_there_and_else_told_what_is(
+    counts: dict[str, int], kind: str, number: int | None
+) -> None:
+    device = kind if number is None else f"{kind}:{number}"
+    with pytest.MonkeyPatch.context() as patch:
+        for other, count in counts.items():
+            patch.setattr(getattr(torch, other), "is_available", lambda count=count: count > 0)
+            patch.setattr(getattr(torch, other), "device_count", lambda count=count: count)
+        resolve.cache_clear()
+        there = {"cpu": 1, **counts}
+        if (number or 0) < there[kind]:
+            assert resolve(device) == device
+            return
+        with pytest.raises(InputError) as raised:
+            resolve(device)
+    expected = str(raised.value).rpartition("; expected ")[2]
+    if there[kind]:
+        assert expected in (kind, f"{kind}:0 to {kind}:{there[kind] - 1}")
+    else:
+        assert expected == " or ".join(other for other in KINDS if there[other])
+
+
+REFUSALS = [
+    TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."),
+    NotImplementedError("The operator 'aten::unfold' is not currently implemented for the MPS device.\nDo this."),
+    RuntimeError("Required aspect fp64 is not supported on the device"),
+]
+
+
+@pytest.mark.parametrize("error", REFUSALS)
+def test_what_a_device_cannot_compute_is_one_line_and_other_errors_stay(error: Exception) -> None:
+    with (
+        pytest.raises(InputError, match=r"^device=mps: torch cannot compute this there \(.*\); expected cpu$"),
+        computing_on("mps"),
+    ):
+        raise error
+    for device in ("cpu", "cuda:0"):
+        with pytest.raises(type(error)) as raised, computing_on(device):
+            raise error
+        assert raised.value is error
+    with pytest.raises(TypeError, match="unexpected keyword"), computing_on("mps"):
+        raise TypeError("search() got an unexpected keyword argument")
+
+
+@pytest.mark.parametrize("device", ["mps:0", "xpu:1", "cuda:2"])
+def test_seconds_are_read_when_the_device_is_done(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+    module = getattr(torch, device.partition(":")[0])
+    monkeypatch.setattr(module, "synchronize", lambda *given: waited.append(device))
+    assert computing_seconds(device) <= computing_seconds(device)
+    assert waited == [device, device]
