@@ -9,7 +9,9 @@ TORCH ?= default
 TORCH_INDEX ?=
 TORCH_CPU := torch==$(shell sed -n 's/^torch==//p' constraints.txt)+cpu
 
-.PHONY: run lint test test-all perf install clean
+LOWEST := .venv-lowest
+
+.PHONY: run lint test test-all test-lowest perf install clean
 
 run: $(VENV)/run-installed
 	$(BIN)/python run.py
@@ -26,6 +28,18 @@ test: lint
 test-all: lint
 	$(PYTEST) -m "$(if $(shell command -v pdflatex),,not latex)"
 
+# with the lowest versions that pyproject.toml allows, of torch that of constraints.txt; old versions warn of new ones
+test-lowest:
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m tests.tools.lowest > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install -e ".[slurm]" hypothesis markdown-it-py pytest pytest-xdist -c $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --no-deps xautodl==1.0.0
+	cd $(LOWEST) && bin/python ../run.py
+	cd $(LOWEST) && bin/python ../run.py -m metric=synflow,naswot algo=rea,rs,tpe algo.N=50 runs=5 name=small
+	cd $(LOWEST) && bin/python ../run.py task=report sweep=multirun_sweeps/small
+	$(LOWEST)/bin/python -m pytest -n auto --dist worksteal -W default
+
 # on a machine that does nothing else
 perf: $(VENV)/run-installed
 	$(BIN)/python perf/search.py
@@ -34,7 +48,7 @@ perf: $(VENV)/run-installed
 install: $(VENV)/dev-installed
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -159,7 +159,9 @@ def _numbers(column: "pa.ChunkedArray") -> npt.NDArray[Any] | None:
     if column.null_count or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return None
     array = column.combine_chunks()
-    values = np.frombuffer(array.buffers()[1], dtype=array.type.to_pandas_dtype())
+    kind = "f" if pa.types.is_floating(column.type) else "i" if pa.types.is_signed_integer(column.type) else "u"
+    # not to_pandas_dtype: older versions of pyarrow import pandas there
+    values = np.frombuffer(array.buffers()[1], dtype=f"{kind}{column.type.bit_width // 8}")
     return values[array.offset : array.offset + len(array)]
 
 

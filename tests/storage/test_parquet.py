@@ -24,6 +24,14 @@ def test_columns_come_back_bit_for_bit(tmp_path: Path) -> None:
         np.testing.assert_array_equal(back[name], values)
 
 
+@pytest.mark.parametrize("kind", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
+def test_numbers_of_every_type_come_back_as_they_were(tmp_path: Path, kind: str) -> None:
+    values = np.array([0, 1, 100], dtype=kind)
+    back = read_columns(write_columns(tmp_path / "table.parquet", {"values": values}), ("values",))["values"]
+    assert back.dtype == values.dtype
+    assert back.tobytes() == values.tobytes()
+
+
 def test_other_tools_read_the_same(tmp_path: Path) -> None:
     write_columns(tmp_path / "a.parquet", {"x": np.arange(5)[::2]})
     assert parquet.read_table(tmp_path / "a.parquet").to_pydict() == {"x": [0, 2, 4]}
