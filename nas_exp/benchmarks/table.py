@@ -1,7 +1,8 @@
 """Accuracies and costs from tables: one CSV or Parquet file for each dataset."""
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,18 @@ import numpy as np
 
 from nas_exp.arrays import FloatArray, IntArray
 from nas_exp.benchmarks import DATASETS, Benchmark, file_columns, from_rows
-from nas_exp.errors import InputError, in_one_line
-from nas_exp.spaces.space import Space
+from nas_exp.benchmarks.table_rows import Batch, of_table, read_rows
+from nas_exp.errors import InputError, listed
+from nas_exp.spaces.space import WHOLE, Space
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _FILE_NAME = r"(?:.*[-_])?{}\.(?:csv|csv\.gz|parquet)"
+_MOST_SECONDS = 1e9
+"""30 years: sums of as much stay numbers that files and axes can hold."""
+_UNTRAINED = 0.8
+"""Percent: an untrained network has 0.83 on 120 classes, and the best networks less as a share of 1."""
 
 
 def load(dataset: str, *, space: Space, path: Path | None, store: Path) -> Benchmark:
@@ -43,7 +49,7 @@ def find(path: Path, dataset: str) -> Path:
     Raises:
         InputError: there is none, there are several, or `path` is a file named after another dataset.
     """
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         others = [other for other in DATASETS if other != dataset and _is_named_after(path, other)]
         if others:
             raise InputError(f"benchmark.path: {path} is named after the dataset {others[0]}, expected {dataset}")
@@ -52,11 +58,11 @@ def find(path: Path, dataset: str) -> Path:
         raise InputError(f"benchmark.path: {path} does not exist; expected a folder, or a CSV or Parquet file")
     expected = f"expected one file named {dataset} or ending in _{dataset}, with .csv, .csv.gz or .parquet"
     try:
-        found = sorted(file for file in path.iterdir() if _is_named_after(file, dataset) and file.is_file())
+        found = sorted(file for file in path.iterdir() if _is_named_after(file, dataset) and not file.is_dir())
     except OSError as error:
         raise InputError(f"benchmark.path: {path}: {error.strerror or error}; {expected}") from None
     if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
+        names = listed(file.name for file in found)
         raise InputError(f"benchmark.path: the folder {path}: found {names}; {expected}")
     return found[0]
 
@@ -71,34 +77,20 @@ def read(file: Path, dataset: str, space: Space, *, name: str) -> Benchmark:
         name: the kind of benchmark that the result belongs to.
 
     Raises:
-        InputError: the file is unreadable, lacks a column, or holds impossible values.
+        InputError: the file is unreadable, lacks a column, has more rows than the space, or holds impossible values.
     """
-    return from_table(read_arrow(file, space), file, dataset, space, name=name)
+    choose = functools.partial(_wanted, file=file, space=space)
+    return _from_batches(read_rows(file, choose, _most_rows(space)), file, dataset, space, name)
 
 
 def from_table(table: "pa.Table", file: Path, dataset: str, space: Space, *, name: str) -> Benchmark:
-    """Return what a table says, which was read from a file; `read` does both.
+    """Return what a table says, which was read from a file; see `read`.
 
     Raises:
         InputError: it lacks a column, or holds impossible values.
     """
-    known, found = file_columns(space.schedules), table.column_names
-    required = ["arch_str", known["val_acc"]]
-    optional = ", ".join(column for column in known.values() if column not in required)
-    expected = f"{', '.join(required)} and, optionally, {optional}"
-    for column in required:
-        if column not in found:
-            raise InputError(f"{file}: found no column {column} among {', '.join(found)}; expected {expected}")
-    repeated = sorted({column for column in found if found.count(column) > 1} & {*required, *known.values()})
-    if repeated:
-        raise InputError(f"{file}: found the column {repeated[0]} more than once; expected {expected}")
-    arch_index = arch_indices(_strings(table, "arch_str", file), space, str(file))
-    columns = {
-        meaning: _numbers(table, column, file, is_percent=meaning.endswith("_acc"))
-        for meaning, column in known.items()
-        if column in found
-    }
-    return from_rows(name, dataset, space, arch_index, columns)
+    columns = _wanted(table.column_names, file=file, space=space)
+    return _from_batches([of_table(table, columns, file)], file, dataset, space, name)
 
 
 def arch_indices(arch_strs: Sequence[str], space: Space, source: str) -> IntArray:
@@ -112,46 +104,74 @@ def arch_indices(arch_strs: Sequence[str], space: Space, source: str) -> IntArra
     Raises:
         InputError: there are none, one is not of this space, or one is there twice.
     """
-    if not arch_strs:
-        raise InputError(f"{source}: found no architecture; expected at least one")
+    return _distinct(_parsed(arch_strs, space, source), space, source)
+
+
+def _parsed(arch_strs: Sequence[str], space: Space, source: str, before: int = 0) -> IntArray:
+    """Parse the architectures of some rows, which `before` others precede."""
     indices = space.parse_all(arch_strs)
     if (unknown := np.flatnonzero(indices < 0)).size:
         try:
             space.parse(str(arch_strs[unknown[0]]))
         except InputError as error:
-            raise InputError(f"{source}: row {unknown[0] + 1}: {error}") from None
-    _, first, counts = np.unique(indices, return_index=True, return_counts=True)
+            raise InputError(f"{source}: row {before + unknown[0] + 1}: {error}") from None
+    return indices
+
+
+def _distinct(indices: IntArray, space: Space, source: str) -> IntArray:
+    if not len(indices):
+        raise InputError(f"{source}: found no architecture; expected at least one")
+    found, counts = np.unique(indices, return_counts=True)
     if counts.max() > 1:
-        twice = arch_strs[int(first[counts.argmax()])]
+        twice = space.spell(int(found[counts.argmax()]))
         raise InputError(f"{source}: found the architecture {twice} {counts.max()} times; expected it once")
     return indices
 
 
-def read_arrow(file: Path, space: Space) -> "pa.Table":
-    """Read a CSV, gzipped CSV or Parquet file whole.
+def _from_batches(batches: Iterable[Batch], file: Path, dataset: str, space: Space, name: str) -> Benchmark:
+    most, rows = _most_rows(space), 0
+    indices, parts = [np.empty(0, np.int64)], dict[str, list[FloatArray]]()
+    for batch in batches:
+        arch_strs = batch["arch_str"]
+        if rows + len(arch_strs) > most:
+            raise InputError(f"{file}: has more than {most:,} rows; expected one for each architecture at most")
+        indices.append(_parsed(arch_strs, space, str(file), rows))
+        for meaning, column in file_columns(space.schedules).items():
+            if column in batch:
+                values = np.array(batch[column], dtype=np.float64)
+                _check_range(values, column, file, rows, is_percent=meaning.endswith("_acc"))
+                parts.setdefault(meaning, []).append(values)
+        rows += len(arch_strs)
+    arch_index = _distinct(np.concatenate(indices), space, str(file))
+    columns = {meaning: np.concatenate(values) for meaning, values in parts.items()}
+    for meaning, column in file_columns(space.schedules).items():
+        if meaning in columns and meaning.endswith("_acc"):
+            _refuse_shares(columns[meaning], column, file)
+    return from_rows(name, dataset, space, arch_index, columns)
+
+
+def _most_rows(space: Space) -> int:
+    return min(len(space), WHOLE)
+
+
+def _wanted(headings: Sequence[str], *, file: Path, space: Space) -> Mapping[str, int]:
+    """Return the places of `arch_str` and of the columns that a benchmark knows among the headings of a file.
 
     Raises:
-        InputError: it cannot be read, or is not what its suffix says.
+        InputError: one that is required is missing, or one is there twice.
     """
-    import pyarrow as pa
-
-    try:
-        if file.name.lower().endswith(".parquet"):
-            from pyarrow.parquet import ParquetFile
-
-            with ParquetFile(file) as parquet:
-                return parquet.read(use_threads=False)
-        if file.name.lower().endswith((".csv", ".csv.gz")):
-            from pyarrow import csv
-
-            compression = "gzip" if file.name.lower().endswith(".gz") else None
-            # every column that counts is converted where it is read, so that messages can name column and value
-            types = {"arch_str": pa.string(), **dict.fromkeys(file_columns(space.schedules).values(), pa.float64())}
-            with pa.input_stream(str(file), compression=compression) as stream:
-                return csv.read_csv(stream, convert_options=csv.ConvertOptions(column_types=types))
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not readable ({in_one_line(error)}); expected a CSV or Parquet table") from None
-    raise InputError(f"{file}: expected a file that ends in .csv, .csv.gz or .parquet")
+    known, found = file_columns(space.schedules), [heading.strip().casefold() for heading in headings]
+    required = ["arch_str", known["val_acc"]]
+    optional = [column for column in known.values() if column not in required]
+    expected = f"{', '.join(required)} and, optionally, {', '.join(optional)}"
+    for column in required:
+        if column not in found:
+            raise InputError(f"{file}: found no column {column} among {listed(headings)}; expected {expected}")
+    wanted = [column for column in (*required, *optional) if column in found]
+    for column in wanted:
+        if found.count(column) > 1:
+            raise InputError(f"{file}: found the column {column} more than once; expected {expected}")
+    return {column: found.index(column) for column in wanted}
 
 
 def _is_named_after(file: Path, dataset: str) -> bool:
@@ -159,28 +179,17 @@ def _is_named_after(file: Path, dataset: str) -> bool:
     return not file.name.startswith(".") and re.fullmatch(pattern, file.name, re.IGNORECASE) is not None
 
 
-def _strings(table: "pa.Table", column: str, file: Path) -> list[str]:
-    try:
-        values = table.column(column).to_pylist()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: found damaged text in the column {column} ({in_one_line(error)})") from None
-    if not all(isinstance(value, str) for value in values):
-        raise InputError(f"{file}: found values that are not strings in the column {column}")
-    return values
-
-
-def _numbers(table: "pa.Table", column: str, file: Path, *, is_percent: bool) -> FloatArray:
-    import pyarrow as pa
-
-    try:
-        # not to_numpy: pyarrow imports pandas there
-        values = np.array(table.column(column).cast(pa.float64()).to_pylist(), dtype=np.float64)
-    except pa.ArrowException as error:
-        raise InputError(f"{file}: found no numbers in the column {column} ({in_one_line(error)})") from None
-    highest, unit = (100.0, "percent") if is_percent else (np.finfo(np.float64).max, "seconds")
+def _check_range(values: FloatArray, column: str, file: Path, before: int, *, is_percent: bool) -> None:
+    highest, unit = (100.0, "percent") if is_percent else (_MOST_SECONDS, "seconds")
     if (wrong := np.flatnonzero((values < 0) | (values > highest))).size:
-        limits = "a number from 0 to 100" if is_percent else "a finite number from 0"
-        raise InputError(
-            f"{file}: row {wrong[0] + 1}: found {column} = {values[wrong[0]]}; expected {limits} ({unit}), or none"
-        )
-    return values
+        limits = "a number from 0 to 100" if is_percent else f"a finite number from 0 to {highest:g}"
+        row, value = before + wrong[0] + 1, values[wrong[0]]
+        raise InputError(f"{file}: row {row}: found {column} = {value}; expected {limits} ({unit}), or none")
+
+
+def _refuse_shares(values: FloatArray, column: str, file: Path) -> None:
+    """Refuse accuracies as shares of 1; those of untrained networks may be as low, but are then all the same."""
+    shares = np.unique(values[(values > 0) & (values < 1)])
+    if shares.size and not (values > 1).any() and (shares.size > 1 or shares[0] < _UNTRAINED):
+        told = f"all {column} are from {np.nanmin(values):g} to {np.nanmax(values):g}, as shares of 1"
+        raise InputError(f"{file}: {told}; expected percent: multiply the column by 100")

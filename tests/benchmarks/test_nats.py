@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from nas_exp.benchmarks import COLUMNS, DATASETS, nats, table
@@ -113,7 +115,7 @@ def start_import(archive: Path, store: Path) -> "subprocess.Popen[bytes]":
 
 def tables(path: Path, store: Path) -> dict[str, dict[str, list[Any]]]:
     folder = nats.import_folder(path, store)
-    return {dataset: table.read_arrow(folder / f"{dataset}.parquet", SPACE).to_pydict() for dataset in DATASETS}
+    return {dataset: pq.read_table(folder / f"{dataset}.parquet").to_pydict() for dataset in DATASETS}
 
 
 def test_known_accuracies_are_imported(original: Path, tmp_path: Path) -> None:
@@ -141,10 +143,10 @@ def test_imported_tables_agree_with_the_published_ones(
 ) -> None:
     nats.import_archive(original, tmp_path, SPACE, n_jobs=1)
     ours = tables(original, tmp_path)[dataset]
-    published = table.read_arrow(table.find(test_data / "nb201", dataset), SPACE).to_pydict()
+    published = pd.read_csv(table.find(test_data / "nb201", dataset)).to_dict("list")
     assert set(ours) == {*published, "val_seconds_12"}
     assert ours["nats_index"] == list(HELD)
-    for column in published:
+    for column in ours.keys() - {"val_seconds_12"}:
         expected = [published[column][index] for index in HELD]
         if column == "arch_str":
             assert ours[column] == expected

@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nas_exp.benchmarks import table
+import pyarrow.parquet as pq
+
 from nas_exp.storage.parquet import read_columns
 from nas_exp.storage.seals import SEAL
-from tests.topology import TOPOLOGY
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +85,7 @@ def imported(folder: Path) -> Results:
     """What is imported of an archive, by architecture."""
     rows: dict[Any, Any] = {}
     for part in folder.glob("data/benchmarks/*/parts/[0-9]*.parquet"):
-        for row in table.read_arrow(part, TOPOLOGY).to_pylist():
+        for row in pq.read_table(part).to_pylist():
             rows[row["nats_index"]] = {key: value for key, value in row.items() if key != "stamp"}
     return rows
 
