@@ -6,7 +6,7 @@ Hydra imports this module whenever it starts, so all that takes time to import i
 import itertools
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, listed
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -74,17 +74,19 @@ class GridSweeper(Sweeper):
         folder = self.folder
         configs, skipped = self._jobs(arguments)
         hashes = {job: config.hash for job, config in configs.items()}
+        benchmarks = {job: config.benchmark_digest for job, config in configs.items()}
         if self.config.dry_run:
-            states = self._states(hashes)
+            states = self._states(configs)
             run = to_run(states, self.config.rerun)
             list_jobs(folder, states, run, lambda job: expected_seconds(configs[job]))
             return
         folder.mkdir(parents=True, exist_ok=True)
         with lock(folder, wait=False):
             write_text(folder / "multirun.yaml", OmegaConf.to_yaml(self.config))
-            run = open_sweep(folder, hashes, self._states(hashes), skipped, self.config.rerun)
+            states, rerun = self._states(configs), self.config.rerun
+            run = open_sweep(folder, hashes, states, skipped, rerun, benchmarks=benchmarks)
             cause = run_jobs(folder, run, self._launch, at_most=self.max_batch_size)
-            close(folder, hashes, cause, again=_again(folder))
+            close(folder, hashes, cause, again=_again(folder), benchmarks=benchmarks)
 
     def _jobs(self, arguments: list[str]) -> "tuple[dict[Job, Config], dict[Job, str]]":
         """Return the checked configurations of the jobs, and the jobs that are left out with the reason."""
@@ -102,14 +104,18 @@ class GridSweeper(Sweeper):
         jobs = plan(combine(_grid(overrides), self.together))
         compose = Composer(loader, self.config)
         configs = {job: check(compose(job.overrides)) for job in with_progress(jobs, "checking the sweep", "jobs")}
+        _check_tables(configs.values())
         reasons = {job: lacking(config) for job, config in configs.items()} if self.skip_unavailable else {}
         skipped = {job: reason for job, reason in reasons.items() if reason is not None}
         return {job: config for job, config in configs.items() if job not in skipped}, skipped
 
-    def _states(self, hashes: "Mapping[Job, str]") -> "dict[Job, State]":
+    def _states(self, configs: "Mapping[Job, Config]") -> "dict[Job, State]":
         from nas_exp.storage.summary import state
 
-        return {job: state(self.folder / job.folder, config_hash) for job, config_hash in hashes.items()}
+        return {
+            job: state(self.folder / job.folder, config.hash, config.benchmark_digest)
+            for job, config in configs.items()
+        }
 
     def _overrides(self, job: "Job") -> list[str]:
         # Resolved here, once: the time in the sweep's name, and the folder that a relative path starts from
@@ -133,6 +139,21 @@ def _grid(overrides: "Sequence[Override]") -> list[list[str]]:
             values = [override.get_value_element_as_str()]
         choices[key] = [f"{key}={value}" for value in values]
     return [list(combination) for combination in itertools.product(*choices.values())]
+
+
+def _check_tables(configs: "Iterable[Config]") -> None:
+    """Refuse one table for several datasets, which would be right for one of them at most."""
+    from nas_exp.benchmarks import table
+
+    datasets: dict[Path, set[str]] = {}
+    for config in configs:
+        path = config.benchmark.path
+        if config.benchmark.function is table.load and path is not None and not path.is_dir():
+            datasets.setdefault(path, set()).add(config.dataset.name)
+    for path, names in datasets.items():
+        if len(names) > 1:
+            expected = "a folder with a file for each dataset, or a sweep of one dataset"
+            raise InputError(f"benchmark.path={path}: found one table for {listed(sorted(names))}; expected {expected}")
 
 
 def _check_sets(together: object) -> None:

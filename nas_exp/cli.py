@@ -27,7 +27,7 @@ from nas_exp.errors import LONGEST_LINE, InputError, describe, is_about_files, r
 from nas_exp.networks.settings import keep_freed_memory
 from nas_exp.storage.files import write_text
 from nas_exp.storage.locks import lock
-from nas_exp.storage.summary import ERROR, STARTED, State, Summary, state, write_summary
+from nas_exp.storage.summary import BENCHMARK, ERROR, STARTED, State, Summary, state, write_summary
 from nas_exp.sweeps.jobs import JobsFailedError
 from nas_exp.terminal import print_anywhere, print_table
 
@@ -56,7 +56,7 @@ def run_job(node: DictConfig) -> None:
         os.chdir(hydra_config.runtime.cwd)  # where the sweep was started from; a cluster's workers start elsewhere
         with lock(folder, wait=True):
             config = _checked(node, folder)
-            if state(folder, config.hash) is not State.DONE:
+            if state(folder, config.hash, config.benchmark_digest) is not State.DONE:
                 _run_task(config, folder)
         return
     try:
@@ -152,10 +152,13 @@ def _run_task(config: Config, folder: Path) -> Summary:
         InputError: the input, or a file or folder that the user has named, is not usable.
     """
     try:
+        result = config.task.function(config, folder, **config.task.arguments)
+        benchmark = {BENCHMARK: config.benchmark_digest()} if config.benchmark.loaded else {}
         summary = {
             "task": config.task.name,
-            **config.task.function(config, folder, **config.task.arguments),
+            **result,
             "config_hash": config.hash,
+            **benchmark,
             "version": __version__,
         }
         write_summary(folder, summary)

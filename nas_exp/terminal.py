@@ -218,7 +218,7 @@ _HEADINGS = {
 _STATISTIC = re.compile(r"(rho|tau|ndcg_100|regret)(_top)?_(test|val)_acc")
 _SYMBOLS = {"rho": "ρ", "tau": "τ", "ndcg_100": "nDCG"}
 _HIDDEN = re.compile(
-    r"task|job|config_hash|version|hypervolume_reference_cost|.*(_std|_low|_high|precision_100_(test|val)_acc)"
+    r"task|job|config_hash|benchmark_digest|version|hypervolume_reference_cost|.*(_std|_low|_high|precision_100_(test|val)_acc)"
 )
 """Columns that are shown in the cell of another, or only in the files."""
 _WIDE = ("best_arch_str", "table")

@@ -4,6 +4,8 @@ A benchmark module has `load(dataset, *, space, path, store) -> Benchmark`. Ever
 neither torch nor pandas nor scipy.
 """
 
+import functools
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -66,6 +68,13 @@ class Benchmark:
     def knows(self, column: str) -> bool:
         """Return whether any value of a column is known."""
         return bool(np.isfinite(self.columns[column]).any())
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits that identify what is known, whatever the file it was read from."""
+        known = {name: np.where(np.isnan(it), np.nan, it) for name, it in self.columns.items() if self.knows(name)}
+        content = [self.arch_index.tobytes(), *(name.encode() + known[name].tobytes() for name in sorted(known))]
+        return hashlib.sha256(b"".join(content)).hexdigest()[:16]
 
 
 def from_rows(

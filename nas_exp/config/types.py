@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from nas_exp.algos import CostName
 from nas_exp.bounds import AtLeast
 from nas_exp.config.schema import DatasetNode
+from nas_exp.errors import InputError
 from nas_exp.spaces.space import Dataset, Space
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class BenchmarkCall:
     path: Path | None
     store: Path
     """The folder of imported archives."""
+    loaded: set[str] = dataclasses.field(default_factory=set, compare=False, repr=False)
+    """The datasets of which a job has loaded something, so that its result depends on what the benchmark says."""
 
     def load(self, dataset: str) -> "Benchmark":
         """Load what the benchmark has of a dataset; once a process, as a sweep's jobs share their workers.
@@ -97,7 +100,9 @@ class BenchmarkCall:
         Raises:
             InputError: the path is missing or not what it should be.
         """
-        return _load(self, dataset)
+        benchmark = _load(self, dataset)
+        self.loaded.add(dataset)
+        return benchmark
 
 
 @functools.lru_cache(maxsize=8)
@@ -135,6 +140,13 @@ class Config:
     def built_for(self) -> Dataset:
         """The dataset as networks see it."""
         return Dataset(self.dataset.num_classes, self.dataset.image_size)
+
+    def benchmark_digest(self) -> str | None:
+        """Return a digest of what the benchmark says of the dataset now; None if it cannot be read."""
+        try:
+            return _load(self.benchmark, self.dataset.name).digest
+        except (InputError, OSError):
+            return None
 
     def of_scores(self) -> "dict[str, Config]":
         """Return a configuration for each score that the algorithm is given, by parameter; this one is `score`'s."""

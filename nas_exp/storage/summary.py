@@ -3,7 +3,7 @@
 import contextlib
 import enum
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nas_exp.storage.damage import DamagedError
@@ -17,6 +17,8 @@ Summary = dict[str, str | int | float | None]
 SUMMARY, ERROR = "summary.json", "error.txt"
 STARTED = Path(".hydra/config.yaml")
 """What Hydra writes into a job's folder when the job starts."""
+BENCHMARK = "benchmark_digest"
+"""The key of a digest of what the benchmark said, in the summaries of jobs that have asked it."""
 RESULT_FILES = ("runs.csv", "trajectory.parquet")
 """What a search leaves beside its summary and is read again."""
 
@@ -27,7 +29,7 @@ class State(enum.StrEnum):
     DONE = "done"
     """A whole result, of the same configuration."""
     OTHER = "other"
-    """A whole result, of another configuration."""
+    """A whole result, of another configuration, or of a benchmark that says something else now."""
     FAILED = "failed"
     """An error."""
     LEFT = "left"
@@ -38,11 +40,29 @@ RERUN = {"missing": (State.OTHER, State.FAILED, State.LEFT), "failed": (State.FA
 """The choices of the key `rerun`: the states of the jobs that a sweep runs."""
 
 
-def state(folder: Path, config_hash: str) -> State:
-    """Return what an earlier run has left in a job's folder; `config_hash` is that of the job's configuration."""
+Digest = Callable[[], str | None]
+"""Returns a digest of what a job's benchmark says now; None if that is not known."""
+
+
+def is_of(summary: Summary, config_hash: str, benchmark: Digest | None = None) -> bool:
+    """Return whether a summary is of a configuration, and of what its benchmark says now, as far as both are known."""
+    if summary.get("config_hash") != config_hash:
+        return False
+    said = summary.get(BENCHMARK)
+    return said is None or benchmark is None or benchmark() in (None, said)
+
+
+def state(folder: Path, config_hash: str, benchmark: Digest | None = None) -> State:
+    """Return what an earlier run has left in a job's folder.
+
+    Args:
+        folder: the job's folder.
+        config_hash: that of the job's configuration.
+        benchmark: see `Digest`; asked only if the job has asked it.
+    """
     summary = read_summary(folder)
     if summary is not None:
-        return State.DONE if summary.get("config_hash") == config_hash else State.OTHER
+        return State.DONE if is_of(summary, config_hash, benchmark) else State.OTHER
     return State.FAILED if (folder / ERROR).exists() else State.LEFT
 
 

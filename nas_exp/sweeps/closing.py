@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nas_exp.errors import InputError, describe
-from nas_exp.storage.summary import STARTED, State, Summary, read_error
+from nas_exp.storage.summary import STARTED, Digest, State, Summary, read_error
 from nas_exp.sweeps.jobs import RESULTS, Job, JobsFailedError, collect, write_results
 from nas_exp.terminal import duration, print_table
 
@@ -47,7 +47,14 @@ def _shown(seconds: float | str | None) -> str:
     return seconds if isinstance(seconds, str) else "unknown" if seconds is None else duration(seconds)
 
 
-def close(sweep: Path, hashes: Mapping[Job, str], cause: BaseException | None, *, again: str) -> None:
+def close(
+    sweep: Path,
+    hashes: Mapping[Job, str],
+    cause: BaseException | None,
+    *,
+    again: str,
+    benchmarks: Mapping[Job, Digest],
+) -> None:
     """Write ``results.csv``, print one table over all finished jobs, and name those that failed.
 
     Args:
@@ -55,13 +62,14 @@ def close(sweep: Path, hashes: Mapping[Job, str], cause: BaseException | None, *
         hashes: all of its jobs, with the hash of their configuration.
         cause: the error that ended the sweep early, printed for jobs that left no error of their own.
         again: the command that runs what is missing.
+        benchmarks: see `nas_exp.storage.summary.state`.
 
     Raises:
         JobsFailedError: some jobs have failed.
         KeyboardInterrupt: it was the cause.
         OSError: all jobs have finished, and ``results.csv`` cannot be written.
     """
-    finished, failed = collect(sweep, hashes)
+    finished, failed = collect(sweep, hashes, benchmarks)
     unwritten = None
     try:
         write_results(sweep, finished)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from nas_exp.errors import InputError, in_one_line
@@ -17,7 +18,18 @@ from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.files import replacing
 from nas_exp.storage.locks import lock
 from nas_exp.storage.seals import read_json, write_json
-from nas_exp.storage.summary import RERUN, State, Summary, all_keys, read_summary, remove, state
+from nas_exp.storage.summary import (
+    BENCHMARK,
+    RERUN,
+    Digest,
+    State,
+    Summary,
+    all_keys,
+    is_of,
+    read_summary,
+    remove,
+    state,
+)
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +37,7 @@ RESULTS, JOBS = "results.csv", "jobs.json"
 
 _PLACES = {"dataset.root", "benchmark.path", "device", "n_jobs", "name", "experiment", "rerun", "dry_run"}
 """Keys of where and how a job runs; they are part of a folder's name only if they are swept."""
+_NONE: Mapping["Job", Digest] = MappingProxyType({})
 _LONGEST = 180  # file systems allow 255 bytes a name
 
 
@@ -129,7 +142,13 @@ def to_run(states: Mapping[Job, State], rerun: str) -> list[Job]:
 
 
 def open_sweep(
-    sweep: Path, hashes: Mapping[Job, str], states: Mapping[Job, State], skipped: Mapping[Job, str], rerun: str
+    sweep: Path,
+    hashes: Mapping[Job, str],
+    states: Mapping[Job, State],
+    skipped: Mapping[Job, str],
+    rerun: str,
+    *,
+    benchmarks: Mapping[Job, Digest] = _NONE,
 ) -> list[Job]:
     """Begin a sweep: write ``jobs.json``, which lists its jobs, log which are left out, and return those to run.
 
@@ -142,9 +161,10 @@ def open_sweep(
         states: what an earlier run has left of each.
         skipped: jobs that cannot be run, with the reason.
         rerun: one of `RERUN`.
+        benchmarks: see `nas_exp.storage.summary.state`.
     """
     run = to_run(states, rerun)
-    replaced = [job for job in run if _clear(sweep / job.folder, hashes[job], states[job])]
+    replaced = [job for job in run if _clear(sweep / job.folder, hashes[job], states[job], benchmarks.get(job))]
     if replaced:
         log.warning("%d earlier results are replaced, as that of %s", len(replaced), sweep / replaced[0].folder)
     listed = {
@@ -162,7 +182,7 @@ def open_sweep(
     return run
 
 
-def _clear(folder: Path, config_hash: str, before: State) -> bool:
+def _clear(folder: Path, config_hash: str, before: State, benchmark: Digest | None) -> bool:
     """Remove what an earlier run has left of a job that is to be run; return whether that was a whole result.
 
     Nothing is removed if a process works there, or has just finished the job.
@@ -171,7 +191,7 @@ def _clear(folder: Path, config_hash: str, before: State) -> bool:
         return False
     try:
         with lock(folder, wait=False):
-            now = state(folder, config_hash)
+            now = state(folder, config_hash, benchmark)
             if now is State.DONE and before is not State.DONE:
                 return False
             remove(folder, now)
@@ -202,20 +222,24 @@ def listed_jobs(sweep: Path) -> tuple[dict[str, str | None], dict[str, str]]:
         ) from None
 
 
-def collect(sweep: Path, hashes: Mapping[Job, str]) -> tuple[list[Summary], list[Job]]:
+def collect(
+    sweep: Path, hashes: Mapping[Job, str], benchmarks: Mapping[Job, Digest] = _NONE
+) -> tuple[list[Summary], list[Job]]:
     """Return one row a finished job, for ``results.csv``, and the jobs that did not finish.
 
     Args:
         sweep: the folder of the sweep.
         hashes: its jobs, with the hash of their configuration; a result of another configuration does not count.
+        benchmarks: see `nas_exp.storage.summary.state`.
     """
     finished: list[Summary] = []
     failed: list[Job] = []
     for job, config_hash in hashes.items():
         summary = read_summary(sweep / job.folder)
-        if summary is None or summary.get("config_hash") != config_hash:
+        if summary is None or not is_of(summary, config_hash, benchmarks.get(job)):
             failed.append(job)
         else:
+            summary.pop(BENCHMARK, None)
             finished.append({"job": job.folder, **summary})
     return finished, failed
 

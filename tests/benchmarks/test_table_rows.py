@@ -131,6 +131,20 @@ def test_a_parquet_table_is_read_the_same_whatever_its_types(folder: Path, data:
 
 @settings(deadline=None)
 @given(st.data())
+def test_a_digest_is_of_what_a_table_says_and_not_of_its_file(folder: Path, data: st.DataObject) -> None:
+    content = data.draw(tables())
+    digests = []
+    for _ in range(2):
+        write_csv(folder / "x.csv", content, data)
+        digests.append(load(folder / "x.csv").digest)
+    assert digests[0] == digests[1]
+    changed = {name: tuple(data.draw(st.permutations(values))) for name, values in content.columns.items()}
+    write_csv(folder / "x.csv", Table(changed, content.archs), data)
+    assert (load(folder / "x.csv").digest == digests[0]) == (changed == content.columns)
+
+
+@settings(deadline=None)
+@given(st.data())
 def test_a_stray_quotation_mark_drops_no_row(folder: Path, data: st.DataObject) -> None:
     content = data.draw(tables())
     write_csv(folder / "x.csv", content, data)

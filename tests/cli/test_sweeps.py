@@ -12,8 +12,10 @@ import pytest
 
 from nas_exp.report.reading import read_sweep
 from nas_exp.storage.locks import lock
+from nas_exp.storage.summary import read_whole_summary, write_summary
 from tests.conftest import ROOT, RunProgram, StartProgram
 from tests.job_files import BASIC, DEADLY, SMALL, only, own_algorithm, rows, scores_of, without_seconds
+from tests.topology import SIZE, str_of_index
 
 
 def test_a_sweep_runs_every_combination_once_and_closes_with_one_table(program: RunProgram, tmp_path: Path) -> None:
@@ -93,6 +95,73 @@ def test_run_again_a_sweep_does_what_is_missing(program: RunProgram, tmp_path: P
     assert "3 of 3 jobs finished" in done.stdout
     assert "not run again" not in done.stdout
     assert len(list(folder.glob("*/summary.json"))) == 3
+
+
+def write_table(file: Path, *, plus: float, quoted: bool = False) -> None:
+    mark = '"' if quoted else ""
+    lines = [f"{mark}{str_of_index(arch)}{mark},{10 + arch % 80 + plus}" for arch in range(SIZE)]
+    file.write_text("\n".join(["arch_str,val_acc_200", *lines]))
+
+
+def test_a_sweep_runs_again_what_has_asked_a_benchmark_that_says_something_else_now(
+    program: RunProgram, tmp_path: Path
+) -> None:
+    (tmp_path / "t").mkdir()
+    for dataset in ("cifar10", "cifar100"):
+        write_table(tmp_path / f"t/{dataset}.csv", plus=0)
+    sweep = (
+        "-m", "dataset=cifar10,cifar100", "metric=synflow", "algo=rs", "algo.N=5", "runs=2", "benchmark=table",
+        "benchmark.path=t", BASIC,
+    )  # fmt: skip
+    folder = tmp_path / "multirun_sweeps/kept"
+
+    def ran(*more: str, returncode: int = 0) -> list[str]:
+        """Run the sweep, and return of which datasets."""
+        before = {path: path.stat().st_mtime_ns for path in folder.glob("*/summary.json")}
+        done = program(*sweep, "name=kept", *more)
+        assert done.returncode == returncode, done.stderr
+        after = {path: path.stat().st_mtime_ns for path in folder.glob("*/summary.json")}
+        return sorted(path.parent.name.split(",")[0] for path in after if after[path] != before.get(path))
+
+    assert ran() == ["dataset=cifar10", "dataset=cifar100"]
+    first = rows(folder / "results.csv")
+    assert "benchmark_digest" not in first[0]
+    write_table(tmp_path / "t/cifar100.csv", plus=0, quoted=True)
+    assert ran() == []
+    write_table(tmp_path / "t/cifar100.csv", plus=5)
+    assert ran("rerun=failed", returncode=1) == []
+    assert [row["dataset"] for row in rows(folder / "results.csv")] == ["cifar10"]
+    assert "1 of 2 jobs to run" in program(*sweep, "name=kept", "dry_run=true").stdout
+    assert ran() == ["dataset=cifar100"]
+    again = rows(folder / "results.csv")
+    changes = [float(new["val_acc_mean"]) - float(old["val_acc_mean"]) for old, new in zip(first, again, strict=True)]
+    assert changes == pytest.approx([0, 5])
+    old = only(folder, "dataset=cifar100*")
+    write_summary(old, {key: value for key, value in read_whole_summary(old).items() if key != "benchmark_digest"})
+    write_table(tmp_path / "t/cifar100.csv", plus=0)
+    assert ran() == []
+    (tmp_path / "t/cifar10.csv").write_text("<html>")
+    assert ran() == []
+
+
+def test_one_table_is_not_taken_for_several_datasets(program: RunProgram, tmp_path: Path) -> None:
+    write_table(tmp_path / "mine.csv", plus=0)
+    sweep = (
+        "-m",
+        "metric=params",
+        "algo=rs",
+        "algo.N=5",
+        "runs=1",
+        "benchmark=table",
+        "benchmark.path=mine.csv",
+        BASIC,
+    )
+    done = program(*sweep, "dataset=cifar10,cifar100", "name=both")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "mine.csv: found one table for cifar10, cifar100; expected a folder" in done.stderr
+    assert not (tmp_path / "multirun_sweeps/both").exists()
+    assert program(*sweep, "dataset=cifar100", "name=one").returncode == 0
 
 
 @pytest.mark.slow

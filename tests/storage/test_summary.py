@@ -26,3 +26,21 @@ def test_the_last_line_of_an_error_is_its_reason(tmp_path: Path) -> None:
     assert (read_error(tmp_path), state(tmp_path, "abc")) == (None, State.LEFT)
     (tmp_path / "error.txt").write_text("Traceback\n  ...\nValueError: why\n")
     assert (read_error(tmp_path), state(tmp_path, "abc")) == ("ValueError: why", State.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("said", "says", "expected"),
+    [
+        ("a", "a", State.DONE),
+        ("a", "b", State.OTHER),
+        ("a", None, State.DONE),  # what cannot be read says nothing
+        (None, "b", State.DONE),  # as of older results, and of jobs that asked no benchmark
+    ],
+)
+def test_a_result_is_of_what_the_benchmark_said(
+    said: str | None, says: str | None, expected: State, tmp_path: Path
+) -> None:
+    write_summary(tmp_path, {"config_hash": "abc", **({} if said is None else {"benchmark_digest": said})})
+    assert state(tmp_path, "abc", lambda: says) is expected
+    assert state(tmp_path, "abd", lambda: says) is State.OTHER
+    assert state(tmp_path, "abc") is State.DONE
