@@ -118,8 +118,11 @@ def _parquet(stream: BinaryIO, file: Path, choose: Choose, most: int) -> Iterato
     schema, metadata = opened.schema_arrow, opened.metadata
     columns = {name: schema.names[at] for name, at in choose(schema.names).items()}
     for heading in columns.values():
-        if pa.types.is_nested(schema.field(heading).type):
-            raise InputError(f"{file}: found lists or records in the column {heading}; expected numbers or strings")
+        kind = schema.field(heading).type
+        if pa.types.is_nested(kind) or pa.types.is_fixed_size_binary(kind):
+            raise InputError(
+                f"{file}: found values of type {kind} in the column {heading}; expected numbers or strings"
+            )
     leaves = [at for at in range(metadata.num_columns) if metadata.schema.column(at).path in columns.values()]
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     if any(group.column(at).total_uncompressed_size > _LARGEST for group in groups for at in leaves):

@@ -208,7 +208,7 @@ class ScoreTable:
 
 
 def _columns(part: Path, size: int) -> Scores:
-    columns = read_columns(part, ("arch_index", "score", "seconds"), named_by=_NAMED_BY)
+    columns = read_columns(part, ("arch_index", "score", "seconds"), named_by=_NAMED_BY, most=size)
     arch_index = columns["arch_index"]
     if not len(arch_index) or not 0 <= arch_index.min() <= arch_index.max() < size:
         raise DamagedError(f"{part}: found architectures that are not in the space")

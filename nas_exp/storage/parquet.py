@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nas_exp.errors import in_one_line
 from nas_exp.storage.damage import DamagedError
-from nas_exp.storage.files import replacing
+from nas_exp.storage.files import open_regular, replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,9 @@ def write_table(path: Path, table: "pa.Table") -> None:
         )
 
 
-def read_columns(path: Path, names: Sequence[str], *, named_by: Sequence[str] = ()) -> dict[str, npt.NDArray[Any]]:
+def read_columns(
+    path: Path, names: Sequence[str], *, named_by: Sequence[str] = (), most: int | None = None
+) -> dict[str, npt.NDArray[Any]]:
     """Read numeric columns without gaps, each as an array of shape (rows,).
 
     A file that has no digests counts as whole.
@@ -76,13 +78,14 @@ def read_columns(path: Path, names: Sequence[str], *, named_by: Sequence[str] = 
         path: the file.
         names: the columns to read.
         named_by: those of them whose digest ends the file's name.
+        most: how many rows it may have, if that is known: a few bytes can claim any number.
 
     Raises:
         OSError: it cannot be read, as when there is no such file.
-        DamagedError: it is not a Parquet file, lacks one of the columns or some of their values, or has changed since
-            it was written.
+        DamagedError: it is not a Parquet file, lacks one of the columns or some of their values, has too many rows, or
+            has changed since it was written.
     """
-    table = _read(path, names)
+    table = _read(path, names, most=most)
     columns = {}
     for name in names:
         values = _numbers(table[name])
@@ -111,13 +114,16 @@ def read_table(path: Path, names: Sequence[str]) -> "pa.Table":
     return table
 
 
-def _read(path: Path, names: Sequence[str], *, all_columns: bool = False) -> "pa.Table":
+def _read(path: Path, names: Sequence[str], *, all_columns: bool = False, most: int | None = None) -> "pa.Table":
     """Read columns and compare them with the digests in the file's metadata, if it has any."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with open_regular(path) as stream:
+            file = parquet.ParquetFile(stream)
+            if most is not None and file.metadata.num_rows > most:
+                raise DamagedError(f"{path}: has {file.metadata.num_rows:,} rows; expected at most {most:,}")
             table = file.read(columns=None if all_columns else list(names), use_threads=False)
         found = {name: _digest(table[name]) for name in table.column_names}
     except MemoryError:

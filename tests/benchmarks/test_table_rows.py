@@ -302,6 +302,12 @@ PARQUET_BOMBS: dict[str, Callable[[], pa.Table]] = {
     "many columns": wide,
     "equal rows": lambda: repeated({"arch_str": pa.array([ARCH]), "val_acc_200": pa.array(["1"])}, 4_000_000),
     "one long text": lambda: repeated({"arch_str": pa.array(["x" * 10**6]), "val_acc_200": pa.array(["1"])}, SIZE),
+    "one long view": lambda: pa.table(
+        {"arch_str": pa.array(["x" * 10**5] * 3000, pa.string_view()), "val_acc_200": pa.array([1] * 3000)}
+    ),
+    "wide bytes": lambda: pa.table(
+        {"arch_str": pa.array([b"x" * 10**5] * 3000, pa.binary(10**5)), "val_acc_200": pa.array([1] * 3000)}
+    ),
     "a long number": lambda: repeated({"arch_str": pa.array([ARCH]), "val_acc_200": pa.array(["1" * 10**6])}, SIZE),
 }
 

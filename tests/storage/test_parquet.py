@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from nas_exp.errors import InputError
 from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.parquet import read_columns, read_table, write_columns, write_table
 
@@ -76,4 +78,19 @@ def test_a_name_can_hold_the_digest_of_some_columns(tmp_path: Path) -> None:
 def test_damaged_digests_are_no_digests(tmp_path: Path, digests: bytes) -> None:
     parquet.write_table(pa.table({"x": [1.0]}, metadata={b"nas_exp.sha256": digests}), tmp_path / "a.parquet")
     with pytest.raises(DamagedError, match=r"a\.parquet: the column x is not what was written$"):
+        read_columns(tmp_path / "a.parquet", ["x"])
+
+
+def test_a_file_of_more_rows_than_there_can_be_is_not_read(tmp_path: Path) -> None:
+    write_columns(tmp_path / "a.parquet", {"x": np.zeros(1_000_000)})
+    before = pa.total_allocated_bytes()
+    with pytest.raises(DamagedError, match="has 1,000,000 rows; expected at most 999,999"):
+        read_columns(tmp_path / "a.parquet", ["x"], most=999_999)
+    assert pa.total_allocated_bytes() - before < 1_000_000
+    assert len(read_columns(tmp_path / "a.parquet", ["x"], most=1_000_000)["x"]) == 1_000_000
+
+
+def test_a_pipe_is_no_file_to_wait_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="no regular file"):
         read_columns(tmp_path / "a.parquet", ["x"])
