@@ -107,7 +107,9 @@ class GridSweeper(Sweeper):
         _check_tables(configs.values())
         reasons = {job: lacking(config) for job, config in configs.items()} if self.skip_unavailable else {}
         skipped = {job: reason for job, reason in reasons.items() if reason is not None}
-        return {job: config for job, config in configs.items() if job not in skipped}, skipped
+        run = {job: config for job, config in configs.items() if job not in skipped}
+        _check_tables(run.values())
+        return run, skipped
 
     def _states(self, configs: "Mapping[Job, Config]") -> "dict[Job, State]":
         from nas_exp.storage.summary import state
