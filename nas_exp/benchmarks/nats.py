@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas_exp.benchmarks import DATASETS, Benchmark, table
-from nas_exp.errors import InputError
+from nas_exp.errors import InputError, listed, shown
 from nas_exp.spaces.space import Space
 from nas_exp.storage.damage import DamagedError, read_or_set_aside
 from nas_exp.storage.files import check_writable
@@ -91,7 +91,8 @@ def import_archive(path: Path, store: Path, space: Space, *, n_jobs: int) -> Imp
     """Read an archive into one Parquet table for each dataset, as far as that has not been done yet.
 
     What is read is kept in parts as the work goes on, so after an interruption only the rest is read. Files that have
-    changed since are read again. Any number of imports may run at once.
+    changed since are read again. Any number of imports may run at once. Files that are wrong do not keep the others
+    from being imported.
 
     Args:
         path: the archive: a folder NATS-tss-…-simple, which may have gaps, or a file NATS-tss-….pickle.pbz2.
@@ -100,7 +101,7 @@ def import_archive(path: Path, store: Path, space: Space, *, n_jobs: int) -> Imp
         n_jobs: processes; -1 is one a core. A single file is read by one.
 
     Raises:
-        InputError: there is no archive, or something in it is not what it should be; the line names the file.
+        InputError: there is no archive, or something in it is not what it should be; the line names the files.
         OSError: the store cannot be written to, which is found out first.
     """
     from nas_exp.benchmarks.nats_archive import open_archive
@@ -115,14 +116,17 @@ def import_archive(path: Path, store: Path, space: Space, *, n_jobs: int) -> Imp
     stamps = {index: _stamp(file) for index, file in archive.files.items()}
     rows, row_of_index = _imported(folder, stamps)
     missing = sorted(stamps.keys() - row_of_index.keys())
-    already = len(row_of_index)
+    already, wrong = len(row_of_index), dict[int, str]()
     if missing:
-        _import(archive, missing, folder, n_jobs)
+        wrong = _import(archive, missing, folder, n_jobs)
         rows, row_of_index = _imported(folder, stamps)
-    if lost := stamps.keys() - row_of_index.keys():
+    if lost := stamps.keys() - row_of_index.keys() - wrong.keys():
         file = archive.files[min(lost)]
         raise InputError(f"{file}: has changed while it was read, as one of {len(lost)}; import the archive again")
-    _write_tables(folder, rows.take([row for _, row in sorted(row_of_index.items())]))
+    if row_of_index:
+        _write_tables(folder, rows.take([row for _, row in sorted(row_of_index.items())]))
+    if wrong:
+        raise InputError(_told(wrong, archive, imported=len(row_of_index)))
     if path.is_file():
         write_json(folder / _FINISHED, {"stamp": _stamp(path), "architectures": len(stamps)})
     seconds = time.perf_counter() - started
@@ -152,28 +156,49 @@ def _read_finished(file: Path) -> dict[str, Any]:
     return report
 
 
-def _import(archive: "Archive", missing: list[int], folder: Path, n_jobs: int) -> None:
+def _import(archive: "Archive", missing: list[int], folder: Path, n_jobs: int) -> dict[int, str]:
+    """Import architectures; return what is wrong with those that cannot be read."""
     from joblib import Parallel, delayed
 
     chunks = [archive.part(missing[start : start + CHUNK]) for start in range(0, len(missing), CHUNK)]
     # handing the content of a single file to other processes costs more than reading it out here
     workers = Parallel(n_jobs=n_jobs if archive.results is None else 1, return_as="generator_unordered")
+    wrong = dict[int, str]()
     with progress(f"importing {archive.path.name}", len(missing), "architectures") as advance:
-        for count in workers(delayed(_import_chunk)(chunk, folder) for chunk in chunks):
+        for count, wrong_here in workers(delayed(_import_chunk)(chunk, folder) for chunk in chunks):
+            wrong |= wrong_here
             advance(count)
+    return wrong
 
 
-def _import_chunk(chunk: "Archive", folder: Path) -> int:
+def _import_chunk(chunk: "Archive", folder: Path) -> tuple[int, dict[int, str]]:
     import pyarrow as pa
 
     from nas_exp.benchmarks.nats_archive import read_results
 
     # taken before reading: a file that changes meanwhile is read again next time
     stamps = {index: _stamp(file) for index, file in chunk.files.items()}
-    rows = [{**row, "stamp": stamps[row["nats_index"]]} for row in read_results(chunk)]
-    # a new name each time: a part is never replaced, so imports at once can only repeat rows, not lose any
-    write_table(folder / "parts" / f"{min(stamps):06d}-{uuid.uuid4().hex}.parquet", pa.Table.from_pylist(rows))
-    return len(rows)
+    results, wrong = read_results(chunk)
+    if rows := [{**row, "stamp": stamps[row["nats_index"]]} for row in results]:
+        # a new name each time: a part is never replaced, so imports at once can only repeat rows, not lose any
+        write_table(folder / "parts" / f"{min(stamps):06d}-{uuid.uuid4().hex}.parquet", pa.Table.from_pylist(rows))
+    return len(stamps), wrong
+
+
+def _told(wrong: dict[int, str], archive: "Archive", *, imported: int) -> str:
+    """Return one line about architectures that cannot be read: the first few, and the reasons that they share."""
+    rest = f"{imported:,} of {len(archive.files):,} architectures are imported"
+    if len(wrong) == 1:
+        return f"{next(iter(wrong.values()))}; {rest}"
+    names_by_reason = dict[str, list[str]]()
+    for index, message in sorted(wrong.items()):
+        file = archive.files[index]
+        reason = message.removeprefix(f"{file}: ").removeprefix(f"architecture {index}: ")
+        name = file.name if archive.results is None else f"architecture {index}"
+        names_by_reason.setdefault(shown(reason, longest=150), []).append(name)
+    told = [f"{listed(names)}: {reason}" for reason, names in names_by_reason.items()]
+    more = f"; and for {len(told) - 3:,} more reasons" if len(told) > 3 else ""
+    return f"{archive.path}: {len(wrong):,} files cannot be read, {rest}: {'; '.join(told[:3])}{more}"
 
 
 def _stamp(file: Path) -> str:
