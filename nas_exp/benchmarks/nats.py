@@ -202,8 +202,11 @@ def _told(wrong: dict[int, str], archive: "Archive", *, imported: int) -> str:
 
 
 def _stamp(file: Path) -> str:
-    """Return what changes when a file does."""
-    status = file.stat()
+    """Return what changes when a file does; reading a file that is gone says what is wrong with it."""
+    try:
+        status = file.stat()
+    except OSError:
+        return "gone"
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 

@@ -198,6 +198,10 @@ def _read(file: Path) -> Any:
             compressed.seek(0)
             with bz2.open(compressed) as stream:
                 return pickles.load(cast(Any, stream), str(file))
+    except InputError as error:
+        if "refuses to construct torch." in str(error):
+            raise InputError(f"{file}: holds trained weights, as the archives named -full do; {EXPECTED}") from None
+        raise
     except OSError as error:
         raise InputError(f"{file}: not readable ({error.strerror or error})") from None
 

@@ -28,7 +28,7 @@ from nas_exp.storage.memory import limited_by
 
 _MOST_MORE = 10**7
 """How many more parts than bytes a pickle may hold: where they are shared, 120 bytes can hold a list of 2^40 parts."""
-_SHORTEST_LIMIT = 2**24
+_SHORTEST_LIMIT = 2**22
 _LONGEST_FOR_A_BYTE = 100
 
 

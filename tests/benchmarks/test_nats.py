@@ -293,7 +293,7 @@ SPOILERS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("spoiler", SPOILERS)
-def test_a_spoilt_file_is_refused_by_name_and_nothing_is_half_written(
+def test_a_spoilt_file_is_refused_by_name_and_the_others_are_imported(
     spoiler: str, archive: Path, tmp_path: Path
 ) -> None:
     spoil, reason = SPOILERS[spoiler]
@@ -301,13 +301,58 @@ def test_a_spoilt_file_is_refused_by_name_and_nothing_is_half_written(
     message = refusal(archive, tmp_path / "store")
     assert message.startswith(f"{file_of(archive, 11)}: ")
     assert reason in message
+    assert message.endswith("; 2 of 3 architectures are imported")
+    assert tables(archive, tmp_path / "store")["cifar10"]["nats_index"] == [0, 284]
+
+
+def test_a_file_that_was_spoilt_is_imported_once_it_is_whole(original: Path, archive: Path, tmp_path: Path) -> None:
+    file_of(archive, 11).write_bytes(b"")
+    assert "it is empty" in refusal(archive, tmp_path / "store")
+    file_of(archive, 11).write_bytes(file_of(original, 11).read_bytes())
+    report = nats.import_archive(archive, tmp_path / "store", SPACE, n_jobs=1)
+    assert (report.imported, report.already) == (1, 2)
+    assert tables(archive, tmp_path / "store")["cifar10"]["nats_index"] == list(HELD)
+
+
+def test_one_import_names_all_spoilt_files_with_their_reasons(many: Path, tmp_path: Path) -> None:
+    for index in range(50, 170):
+        file_of(many, index).write_bytes(b"")
+    for index in (0, 319):
+        file_of(many, index).write_bytes(bz2.compress(b"text"))
+    write(file_of(many, 200), {"12": {"arch_str": "another"}})
+    message = refusal(many, tmp_path)
+    assert "123 files cannot be read, 197 of 320 architectures are imported" in message
+    assert "000000.pickle.pbz2, 000319.pickle.pbz2: not a readable pickle" in message
+    assert "000050.pickle.pbz2, 000051.pickle.pbz2" in message
+    assert "and 110 more: not a readable pickle: it is empty; download it again" in message
+    assert "000200.pickle.pbz2: found results of another; expected |" in message
+    assert len(tables(many, tmp_path)["cifar10"]["nats_index"]) == 197
+
+
+def test_an_archive_of_spoilt_files_alone_says_so(archive: Path, tmp_path: Path) -> None:
+    for index in HELD:
+        file_of(archive, index).write_bytes(file_of(archive, index).read_bytes()[:1000])
+    message = refusal(archive, tmp_path / "store")
+    assert "3 files cannot be read, 0 of 3 architectures are imported" in message
+    assert "cut off after 1,000 bytes; download it again" in message
     assert not list((tmp_path / "store").rglob("*.parquet"))
 
 
-def test_a_spoilt_file_stops_an_import_in_many_processes_too(many: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_in_a_single_file_is_named_by_its_number(single: Path, tmp_path: Path) -> None:
+    content = read(single)
+    del content["arch2infos"][0]["12"], content["arch2infos"][284]["12"]
+    write(single, content)
+    for _ in range(2):
+        message = refusal(single, tmp_path / "store")
+        assert "architecture 0, architecture 284: found no results of the 12-epoch schedule" in message
+    assert tables(single, tmp_path / "store")["cifar10"]["nats_index"] == [11]
+
+
+def test_a_spoilt_file_is_named_by_an_import_in_many_processes_too(many: Path, tmp_path: Path) -> None:
     file_of(many, 200).write_bytes(b"")
     with pytest.raises(InputError, match=f"^{file_of(many, 200)}: not a readable pickle"):
         nats.import_archive(many, tmp_path / "store", SPACE, n_jobs=2)
+    assert len(tables(many, tmp_path / "store")["cifar10"]["nats_index"]) == 319
 
 
 def test_an_index_outside_the_space_is_refused(archive: Path, tmp_path: Path) -> None:
@@ -343,3 +388,52 @@ def test_costs_on_which_seeds_disagree_do_not_stop_an_import(archive: Path, tmp_
     )
     nats.import_archive(archive, tmp_path / "store", SPACE, n_jobs=1)
     assert tables(archive, tmp_path / "store")["cifar10"]["flops_m"][1] == pytest.approx(113.95137)
+
+
+def set_in_trial(key: str, value: Any) -> Callable[[Path], None]:
+    return edit_results(lambda results: results["12"]["all_results"]["cifar10-valid", 777].update({key: value}))
+
+
+LIST: list[Any] = []
+for _ in range(20):
+    LIST = [LIST, LIST]
+MISLEADING: dict[str, Callable[[Path], None]] = {
+    "a seed a million times": edit_results(
+        lambda results: results["12"]["dataset_seed"].update({"cifar10-valid": [777] * 10**6})
+    ),
+    "images a million times": set_in_trial("eval_names", ["x-valid"] * 10**6),
+    "a million epochs": set_in_trial("epochs", 10**6),
+    "epochs in an array": set_in_trial("train_times", np.zeros(10**6)),
+    "a list for a number": set_in_trial("flop", LIST),
+    "a list for a name": set_in_trial("eval_names", [LIST]),
+    "a long string for a number": edit_results(set_accuracy("9" * 10**6)),
+    "a long number": edit_results(set_accuracy(10**300)),
+    "a list for an architecture": edit_results(lambda results: results["12"].update(arch_str=LIST)),
+    "a method": edit_results(lambda results: results["12"].update(get_metrics=1)),
+}
+
+
+@pytest.mark.parametrize("kind", MISLEADING)
+def test_results_that_nats_bench_was_not_made_for_are_refused_in_seconds(
+    kind: str, archive: Path, tmp_path: Path
+) -> None:
+    MISLEADING[kind](file_of(archive, 11))
+    started = time.monotonic()
+    message = refusal(archive, tmp_path / "store")
+    assert message.startswith(f"{file_of(archive, 11)}: ")
+    assert len(message) < 1000
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("name", [META, "000011.pickle.pbz2"])
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "a link to nothing"])
+def test_what_is_no_regular_file_is_refused(name: str, kind: str, archive: Path, tmp_path: Path) -> None:
+    (archive / name).unlink()
+    make: dict[str, Callable[[Path], object]] = {
+        "a pipe": os.mkfifo,
+        "a device": lambda path: path.symlink_to("/dev/zero"),
+        "a folder": Path.mkdir,
+        "a link to nothing": lambda path: path.symlink_to("nothing"),
+    }
+    make[kind](archive / name)
+    assert name in refusal(archive, tmp_path / "store")
