@@ -86,6 +86,8 @@ HOSTILE_PICKLES: dict[str, bytes] = {
     "a huge frame": b"\x80\x04" + pickle.FRAME + struct.pack("<Q", 2**62) + b"N.",
     "nested too deeply": b"]" * 200_000 + b"a" * 199_999 + b".",
     "doubled forty times": b"\x80\x02X\x08\x00\x00\x00aaaaaaaaq\x00" + b"(h\x00h\x00tq\x00" * 40 + b".",
+    "a key that is doubled forty times": b"\x80\x02}X\x08\x00\x00\x00aaaaaaaaq\x00" + b"h\x00\x86q\x00" * 40 + b"Ns.",
+    "a key of a million tuples": b"\x80\x02})" + b"\x85" * 10**6 + b"Ns.",
     "cut short": pickle.dumps({"data": np.zeros((10, 3072), np.uint8), "labels": list(range(10))})[:500],
     "empty": b"",
     "text": b"<html>404 Not Found</html>",
