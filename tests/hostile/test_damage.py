@@ -338,6 +338,6 @@ def test_two_imports_into_a_damaged_store_come_to_the_same(archive: Path, tmp_pa
 def test_architectures_that_change_while_they_are_imported_are_named(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats, "_import", lambda *_: None)
+    monkeypatch.setattr(nats, "_import", lambda *_: {})
     with pytest.raises(InputError, match=r"NATS-tss.pickle.pbz2: has changed while it was read, as one of 3; import"):
         nats.import_archive(archive, tmp_path / "store", TOPOLOGY, n_jobs=1)
