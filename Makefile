@@ -28,7 +28,7 @@ test: lint
 test-all: lint
 	$(PYTEST) -m "$(if $(shell command -v pdflatex),,not latex)"
 
-# with the lowest versions that pyproject.toml allows, of torch that of constraints.txt; old versions warn of new ones
+# with the lowest versions that pyproject.toml allows, of torch that of constraints.txt
 test-lowest:
 	rm -rf $(LOWEST)
 	$(PYTHON) -m venv $(LOWEST)
@@ -38,7 +38,7 @@ test-lowest:
 	cd $(LOWEST) && bin/python ../run.py
 	cd $(LOWEST) && bin/python ../run.py -m metric=synflow,naswot algo=rea,rs,tpe algo.N=50 runs=5 name=small
 	cd $(LOWEST) && bin/python ../run.py task=report sweep=multirun_sweeps/small
-	$(LOWEST)/bin/python -m pytest -n auto --dist worksteal -W default
+	$(LOWEST)/bin/python -m pytest -n auto --dist worksteal
 
 # on a machine that does nothing else
 perf: $(VENV)/run-installed

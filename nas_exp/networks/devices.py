@@ -49,9 +49,8 @@ def _count(kind: str) -> int:
     import torch
 
     module = getattr(torch, kind)
-    is_available = getattr(
-        module, "is_available", torch.backends.mps.is_available
-    )  # which torch.mps has not always had
+    # torch.mps has not always had it
+    is_available = getattr(module, "is_available", torch.backends.mps.is_available)
     return int(module.device_count()) if is_available() else 0
 
 

@@ -1,6 +1,7 @@
 """The lowest versions that pyproject.toml allows, as constraints for pip; of torch the version of constraints.txt.
 
-Run `python -m tests.tools.lowest`. What has no lower bound is left to pip: stubs for types, and our own extras.
+Run `python -m tests.tools.lowest`. What has no lower bound is left to pip: stubs for types, and our own extras; but
+versions of pyparsing that warn of what old versions of matplotlib do are left out.
 """
 
 import re
@@ -25,4 +26,4 @@ def lowest() -> list[str]:
 
 
 if __name__ == "__main__":
-    print(*lowest(), sep="\n")
+    print(*lowest(), "pyparsing<3.3", sep="\n")
