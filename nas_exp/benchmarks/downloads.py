@@ -43,7 +43,7 @@ def by_content(folder: Path) -> str:
     archives = [file for file in files if (file / META).is_file() or re.fullmatch(r"NATS-.*\.pbz2", file.name)]
     if archives:
         # the size space is told from the topology space by its content; here the name is enough to begin with the other
-        first = min(archives, key=lambda file: "sss" in file.name)
+        first = min(archives, key=lambda file: ("sss" in file.name, by_name(file) is not None))
         return f"found {listed(file.name for file in archives)} in it; expected benchmark.path={first}"
     for file in files:
         if file.name == "meta.pickle":

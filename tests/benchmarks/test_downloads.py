@@ -97,9 +97,10 @@ def test_the_folder_above_an_archive_names_it(tmp_path: Path) -> None:
     above = archive(tmp_path / "above" / SIMPLE).parent
     assert told(above, tmp_path / "store").endswith(f"expected benchmark.path={above / SIMPLE}")
     archive(above / "NATS-sss-v1_0-50262-simple")
+    archive(above / "NATS-tss-v1_0-3ffb9-full")
     (above / "NATS-sss-v1_0-50262.pickle.pbz2").write_bytes(b"")
     message = told(above, tmp_path / "store")
-    assert "NATS-sss-v1_0-50262-simple, NATS-sss-v1_0-50262.pickle.pbz2, NATS-tss-v1_0-3ffb9-simple" in message
+    assert "NATS-sss-v1_0-50262-simple, NATS-sss-v1_0-50262.pickle.pbz2, NATS-tss-v1_0-3ffb9-full, " in message
     assert message.endswith(f"expected benchmark.path={above / SIMPLE}")
 
 
