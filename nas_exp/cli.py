@@ -35,6 +35,7 @@ from nas_exp.errors import (
 from nas_exp.networks.settings import keep_freed_memory
 from nas_exp.storage.files import write_text
 from nas_exp.storage.locks import lock
+from nas_exp.storage.processes import check_environment
 from nas_exp.storage.summary import BENCHMARK, ERROR, STARTED, State, Summary, state, write_summary
 from nas_exp.sweeps.jobs import JobsFailedError
 from nas_exp.sweeps.single import RefusedError
@@ -96,8 +97,10 @@ def run_program(main: Callable[[], None]) -> int:
         return 0
     # Hydra would print its own kind of message and exit with 1. Asked for full errors, it lets the exception pass.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    os.environ.pop("MPLBACKEND", None)  # of what shows figures; ours are files
     try:
         _check_current_folder()
+        check_environment()
         _heard(main)
     except JobsFailedError:
         return FAILED
@@ -137,8 +140,10 @@ def _check_current_folder() -> None:
 def _heard(main: Callable[[], None]) -> None:
     try:
         main()
+        return
     except RefusedError as refused:
-        raise refused.error from refused.error.__cause__
+        error = refused.error
+    raise error  # here, so that its causes are its own
 
 
 def _terminate(*_: object) -> NoReturn:

@@ -6,11 +6,28 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from nas_exp.errors import InputError, shown
+
 if TYPE_CHECKING:
     from joblib import Parallel
     from joblib.parallel import LokyBackend
 
 _SECONDS_BETWEEN_LOOKS = 1.0
+_NUMBERS = ("LOKY_MAX_CPU_COUNT", "LOKY_MAX_DEPTH", "JOBLIB_MULTIPROCESSING")
+
+
+def check_environment() -> None:
+    """Check the variables of the environment that joblib reads, of which it would complain in the middle of work.
+
+    Raises:
+        InputError: one is not what it may be.
+    """
+    for name in _NUMBERS:
+        if not (value := os.environ.get(name, "1")).strip().isdecimal():
+            raise InputError(f"{name}={shown(value)}: found this in the environment; expected a whole number")
+    methods = ["", *multiprocessing.get_all_start_methods()]
+    if (method := os.environ.get("JOBLIB_START_METHOD", "").strip()) not in methods:
+        raise InputError(f"JOBLIB_START_METHOD={shown(method)}: found this in the environment; expected nothing")
 
 
 def parallel(n_jobs: int, **options: Any) -> "Parallel":

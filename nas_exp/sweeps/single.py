@@ -37,7 +37,7 @@ class SingleJob(Callback):
         try:
             _take(config, self._held)
         except Exception as error:
-            raise RefusedError(error) from error
+            raise RefusedError(error) from None
 
 
 def _take(node: DictConfig, held: ExitStack) -> None:
