@@ -35,7 +35,7 @@ from nas_exp.errors import (
 from nas_exp.networks.settings import keep_freed_memory
 from nas_exp.storage.files import write_text
 from nas_exp.storage.locks import lock
-from nas_exp.storage.processes import check_environment
+from nas_exp.storage.processes import check_environment, look_elsewhere
 from nas_exp.storage.summary import BENCHMARK, ERROR, STARTED, State, Summary, state, write_summary
 from nas_exp.sweeps.jobs import JobsFailedError
 from nas_exp.sweeps.single import RefusedError
@@ -60,6 +60,7 @@ def run_job(node: DictConfig) -> None:
     """
     print_anywhere()
     keep_freed_memory()
+    look_elsewhere()
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
     if hydra_config.mode != RunMode.RUN:

@@ -30,6 +30,11 @@ def check_environment() -> None:
         raise InputError(f"JOBLIB_START_METHOD={shown(method)}: found this in the environment; expected nothing")
 
 
+def look_elsewhere() -> None:
+    """Let interpreters that joblib starts find no library in the current folder, as a random.py or a numpy.py."""
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
 def parallel(n_jobs: int, **options: Any) -> "Parallel":
     """Return joblib's `Parallel` with processes of its own, also inside of a worker, where joblib would take threads.
 
@@ -46,7 +51,11 @@ def end_workers_with_us() -> None:
     """Have all workers that joblib starts from here on, as for Hydra's launcher, end with this process."""
     import joblib
 
-    joblib.register_parallel_backend("loky", _backend)  # type: ignore[arg-type]  # it may be any function
+    def backend(**options: Any) -> "LokyBackend":
+        look_elsewhere()  # now, as other launchers do find what they run in the current folder
+        return _backend(**options)
+
+    joblib.register_parallel_backend("loky", backend)  # type: ignore[arg-type]  # it may be any function
 
 
 def _backend(**options: Any) -> "LokyBackend":
