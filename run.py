@@ -2,6 +2,10 @@
 
 import sys
 
+import nas_exp  # noqa: F401 - the one beside this file
+
+sys.path.append(sys.path.pop(0))  # what else is beside it hides no library: a random.py, a numpy.py
+
 import hydra
 from omegaconf import DictConfig
 

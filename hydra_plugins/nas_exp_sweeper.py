@@ -67,8 +67,9 @@ class GridSweeper(Sweeper):
         from nas_exp.storage.files import write_text
         from nas_exp.storage.locks import lock
         from nas_exp.sweeps.closing import close, list_jobs
-        from nas_exp.sweeps.jobs import open_sweep, to_run
+        from nas_exp.sweeps.jobs import JOBS, RESULTS, open_sweep, to_run
         from nas_exp.sweeps.launch import run_jobs
+        from nas_exp.sweeps.single import check_ours, is_unnamed, make_new
         from nas_exp.tasks import expected_seconds
 
         folder = self.folder
@@ -80,6 +81,9 @@ class GridSweeper(Sweeper):
             run = to_run(states, self.config.rerun)
             list_jobs(folder, states, run, lambda job: expected_seconds(configs[job]))
             return
+        check_ours(folder, (RESULTS, JOBS, "multirun.yaml"), says=Path("multirun.yaml"))
+        if is_unnamed(self.config, folder):
+            self.folder = folder = make_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with lock(folder, wait=False):
             write_text(folder / "multirun.yaml", OmegaConf.to_yaml(self.config))

@@ -2,6 +2,9 @@
 
 import sys
 
+if __name__ == "__main__":  # `-m` puts the current folder first, where a random.py or a numpy.py would hide a library
+    sys.path.append(sys.path.pop(0))
+
 import hydra
 from omegaconf import DictConfig
 

@@ -1,6 +1,5 @@
 """The command line around Hydra: one job, and the program as a whole."""
 
-import contextlib
 import logging
 import os
 import signal
@@ -18,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from nas_exp import __version__
-from nas_exp.config.check import check, check_subfolder
+from nas_exp.config.check import check
 from nas_exp.config.ensembles import with_members
 from nas_exp.config.hydra_errors import is_about_arguments, one_line
 from nas_exp.config.schema import register_schema
@@ -36,8 +35,10 @@ from nas_exp.errors import (
 from nas_exp.networks.settings import keep_freed_memory
 from nas_exp.storage.files import write_text
 from nas_exp.storage.locks import lock
+from nas_exp.storage.processes import check_environment, look_elsewhere
 from nas_exp.storage.summary import BENCHMARK, ERROR, STARTED, State, Summary, state, write_summary
 from nas_exp.sweeps.jobs import JobsFailedError
+from nas_exp.sweeps.single import RefusedError
 from nas_exp.terminal import print_anywhere, print_table
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def run_job(node: DictConfig) -> None:
     """
     print_anywhere()
     keep_freed_memory()
+    look_elsewhere()
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
     if hydra_config.mode != RunMode.RUN:
@@ -70,13 +72,6 @@ def run_job(node: DictConfig) -> None:
         return
     try:
         config = _checked(node, folder)
-        if config.dry_run or config.rerun != "missing":
-            key, value = ("dry_run", "true") if config.dry_run else ("rerun", config.rerun)
-            raise InputError(f"{key}={value}: is about the jobs of a sweep; expected -m")
-    except InputError as error:
-        _remove_if_new(folder, f"{hydra_config.job.name}.log")
-        _refuse(error)
-    try:
         summary = _run_task(config, folder)
     except (InputError, FailedError) as error:
         _refuse(error)
@@ -99,13 +94,15 @@ def run_program(main: Callable[[], None]) -> int:
     # Hydra's parser takes flags before or after all overrides, but not between them
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        main()
+        _heard(main)
         return 0
     # Hydra would print its own kind of message and exit with 1. Asked for full errors, it lets the exception pass.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    os.environ.pop("MPLBACKEND", None)  # of what shows figures; ours are files
     try:
         _check_current_folder()
-        main()
+        check_environment()
+        _heard(main)
     except JobsFailedError:
         return FAILED
     except KeyboardInterrupt as error:
@@ -141,6 +138,15 @@ def _check_current_folder() -> None:
         raise InputError(f"the current folder {here}: Hydra takes ${{…}} for a reference; expected a folder without it")
 
 
+def _heard(main: Callable[[], None]) -> None:
+    try:
+        main()
+        return
+    except RefusedError as refused:
+        error = refused.error
+    raise error  # here, so that its causes are its own
+
+
 def _terminate(*_: object) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
     raise _Terminated
@@ -148,7 +154,6 @@ def _terminate(*_: object) -> NoReturn:
 
 def _checked(node: DictConfig, folder: Path) -> Config:
     """Check a job's configuration; what it says by names alone, such as members of a metric, is kept with the rest."""
-    check_subfolder(HydraConfig.get().output_subdir)
     whole = with_members(node)
     config = check(whole)
     if whole is not node:
@@ -221,22 +226,6 @@ def _results_folder() -> str:
     """Return the folder of the job's log, which Hydra opens before it writes the files whose errors name none."""
     logs = [Path(handler.baseFilename) for handler in logging.getLogger().handlers if isinstance(handler, FileHandler)]
     return str(_shown(logs[0].parent)) if logs else "the results folder"
-
-
-def _remove_if_new(folder: Path, log_name: str) -> None:
-    """Remove what Hydra puts into a job's folder at the start, and the folder if it held nothing else.
-
-    All of it stays in the folder of an earlier job.
-    """
-    if any(path.name != ".hydra" and path.suffix != ".log" for path in folder.iterdir()):
-        return
-    made = [folder / ".hydra" / f"{name}.yaml" for name in ("config", "hydra", "overrides")]
-    made += [path for path in [folder / log_name] if path.exists() and path.stat().st_size == 0]
-    for path in made:
-        path.unlink(missing_ok=True)
-    for place in (folder / ".hydra", folder):
-        with contextlib.suppress(OSError):  # it holds something else
-            place.rmdir()
 
 
 def _shown(folder: Path) -> Path:

@@ -1,22 +1,28 @@
 """Processes end together: workers with their parent, whatever ends it, and a job with its workers, in one line."""
 
 import errno
+import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nas_exp.errors import what_machine_lacks
-from tests.conftest import ROOT, StartProgram, environment_in
+from nas_exp.errors import InputError, what_machine_lacks
+from nas_exp.storage.processes import check_environment
+from tests.conftest import ROOT, RunProgram, StartProgram, environment_in
 
 OURS = "from nas_exp.storage.processes import parallel as Parallel"
 OF_A_LAUNCHER = """
@@ -85,7 +91,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
         process.wait()
 
 
-@pytest.mark.parametrize("sent", ["KILL", "HUP", "QUIT", "USR1"])
+@pytest.mark.parametrize(
+    "sent", ["KILL", *(pytest.param(sent, marks=pytest.mark.slow) for sent in ("HUP", "QUIT", "USR1"))]
+)
 @pytest.mark.parametrize("kind", ["ours", "nested", "launcher"])
 def test_workers_end_with_their_parent(
     start: Callable[..., "subprocess.Popen[bytes]"], tmp_path: Path, kind: str, sent: str
@@ -99,7 +107,7 @@ def test_workers_end_with_their_parent(
     assert wait_for(lambda: processes_of(process.pid) == [], 15)
 
 
-@pytest.mark.parametrize("sent", ["KILL", "TERM", "ABRT"])
+@pytest.mark.parametrize("sent", ["KILL", *(pytest.param(sent, marks=pytest.mark.slow) for sent in ("TERM", "ABRT"))])
 def test_the_death_of_a_worker_is_one_line_and_keeps_what_was_computed(
     start_program: StartProgram, tmp_path: Path, sent: str
 ) -> None:
@@ -122,7 +130,7 @@ def test_the_death_of_a_worker_is_one_line_and_keeps_what_was_computed(
     assert any(tmp_path.glob("data/scores/*/*/part-*"))
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_too_little_memory_is_one_line(tmp_path: Path, n_jobs: int) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "run.py"), "network.C=1024", "network.N=100", "metric.seed=3", f"n_jobs={n_jobs}"],
@@ -167,3 +175,46 @@ def test_other_errors_are_not_about_memory() -> None:
         KeyError(1),
     )
     assert set(map(what_machine_lacks, others)) == {None}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("n_jobs=2",), pytest.param(("-m", "seed=1,2", "hydra.launcher.n_jobs=2"), marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("start", [("run.py",), ("-m", "nas_exp")])
+def test_a_file_named_as_a_library_hides_none(tmp_path: Path, start: Sequence[str], arguments: Sequence[str]) -> None:
+    for name in ("numpy", "torch", "random", "joblib", "logging", "hydra"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('this is no library')")
+    shutil.copy(ROOT / "run.py", tmp_path)
+    for name in ("nas_exp", "hydra_plugins", "conf"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    done = subprocess.run(
+        [sys.executable, *start, "algo.N=8", "runs=2", "metric.seed=1", "network.C=4", "network.N=1", *arguments],
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no library" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["LOKY_MAX_CPU_COUNT", "LOKY_MAX_DEPTH", "JOBLIB_MULTIPROCESSING", "JOBLIB_START_METHOD"]
+)
+@given(value=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=20))
+def test_odd_values_in_the_environment_of_joblib_are_named(name: str, value: str) -> None:
+    with mock.patch.dict(os.environ, {name: value}):
+        try:
+            check_environment()
+        except InputError as error:
+            told = str(error)
+            assert told.startswith(f"{name}=")
+            assert "environment" in told
+        else:  # what joblib does with it
+            assert value.strip() in ("", *multiprocessing.get_all_start_methods()) or int(value) >= 0
+
+
+def test_a_backend_for_windows_is_not_asked_for(program: RunProgram) -> None:
+    done = program("algo.N=5", "runs=1", MPLBACKEND="nonsense")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -15,6 +15,21 @@ def padded_steps(steps: Sequence[int]) -> IntArray:
     return np.minimum(np.arange(max(steps)), np.array(steps)[:, None] - 1)
 
 
+def mean_and_std(curves: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Return mean and sample standard deviation of curves at each step, shape (longest curve,); NaN where one is.
+
+    A curve that ends early keeps its last value. One curve is looked at at a time; a single one has a deviation of 0.
+    """
+    steps = np.arange(max(len(curve) for curve in curves))
+    total, squares = np.zeros(len(steps)), np.zeros(len(steps))
+    for curve in curves:
+        total += curve[np.minimum(steps, len(curve) - 1)]
+    mean = total / len(curves)
+    for curve in curves:
+        squares += (curve[np.minimum(steps, len(curve) - 1)] - mean) ** 2
+    return mean, np.sqrt(squares / max(1, len(curves) - 1))
+
+
 def steps_by(seconds: FloatArray, costs: FloatArray) -> IntArray:
     """Return how many steps each run has done within so many seconds; shapes as in `accuracy_at`."""
     return np.array([np.searchsorted(run, costs, side="right") for run in seconds], dtype=np.int64)

@@ -109,7 +109,9 @@ def take(names: Sequence[str], *, folder: Path | None = None) -> int:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
-            else:
-                _held.append(descriptor)
-                return place
+                continue
+            except OSError:  # of a file system without locks; nobody knows what others have taken
+                pass
+            _held.append(descriptor)
+            return place
     raise AssertionError("seats do not end")

@@ -1,12 +1,13 @@
 """The figures of one search job: the incumbent as the search goes on, and the Pareto fronts of runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas_exp.analysis.curves import padded_steps
+from nas_exp.analysis.curves import mean_and_std
+from nas_exp.arrays import FloatArray
 from nas_exp.search.results import Front
 from nas_exp.search.run import Run
 from nas_exp.storage.files import replacing
@@ -20,34 +21,39 @@ UNITS = {"params": "parameters (millions)", "flops": "multiply-adds (millions)",
 """What the costs are, by name."""
 
 
-def plot_trajectories(path: Path, runs: Sequence[Run], *, title: str) -> None:
-    """Write what `draw_trajectories` draws to a PNG file, whole or not at all."""
-    figure = draw_trajectories(runs, title=title)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
-
-
 def draw_trajectories(runs: Sequence[Run], *, title: str) -> "Figure":
     """Draw the mean of the incumbent's accuracies over the runs, with the sample standard deviation as a band.
 
     Accuracies that the benchmark does not have are left out. Runs that end before the longest keep what they found.
     """
+    return _draw({"validation": [run.val_acc for run in runs], "test": [run.test_acc for run in runs]}, title)
+
+
+def plot_trajectories(path: Path, curves: Mapping[str, Sequence[FloatArray]], *, title: str) -> None:
+    """Write what `draw_trajectories` draws to a PNG file, whole or not at all.
+
+    Args:
+        path: the file.
+        curves: of each kind of accuracy, that of the incumbent in every run. One run is looked at at a time.
+        title: above the figure.
+    """
+    figure = _draw(curves, title)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _draw(curves: Mapping[str, Sequence[FloatArray]], title: str) -> "Figure":
     # pyplot would bring a GUI toolkit along and keep the figure alive
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    steps = padded_steps([len(run.val_acc) for run in runs])
-    for label, accuracies in (
-        ("validation", np.stack([run.val_acc[step] for run, step in zip(runs, steps, strict=True)])),
-        ("test", np.stack([run.test_acc[step] for run, step in zip(runs, steps, strict=True)])),
-    ):
-        known = np.isfinite(accuracies).all(axis=0)
-        if not known.any():
+    for label, accuracies in curves.items():
+        mean, std = mean_and_std(accuracies)
+        known = np.flatnonzero(np.isfinite(mean))
+        if not len(known):
             continue
-        step = np.flatnonzero(known) + 1
-        mean = accuracies[:, known].mean(axis=0)
-        std = accuracies[:, known].std(axis=0, ddof=1) if len(runs) > 1 else np.zeros_like(mean)
+        step, mean, std = known + 1, mean[known], std[known]
         axes.plot(step, mean, color=_COLOURS[label], label=f"{label} accuracy", linewidth=1.5)
         axes.fill_between(step, mean - std, mean + std, color=_COLOURS[label], alpha=0.2, linewidth=0)
     if axes.lines:

@@ -51,12 +51,6 @@ COSTS: dict[CostName, Callable[[Space, Dataset, Callable[[], Benchmark]], Costs]
 """All of them, by name."""
 
 
-def highest(cost: Costs, space: Space, arch_index: np.ndarray) -> float:
-    """Return the highest cost of the space or, of a space that is not small, of some of its architectures.
-
-    Args:
-        cost: the costs.
-        space: the search space.
-        arch_index: those architectures, shape (n,).
-    """
-    return float(np.nanmax(cost(range(len(space)) if space.is_small else arch_index.tolist())))
+def highest(cost: Costs, space: Space, known: float) -> float:
+    """Return the highest cost of the space or, of a space that is not small, the highest that is known."""
+    return float(np.nanmax(cost(range(len(space))))) if space.is_small else known

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,48 +14,45 @@ from nas_exp.algos import Costs
 from nas_exp.analysis import pareto
 from nas_exp.arrays import FloatArray
 from nas_exp.benchmarks import Benchmark
-from nas_exp.search.run import Run
+from nas_exp.search.run import Outcome, Run
 from nas_exp.spaces.space import Space
 from nas_exp.storage.files import replacing
-from nas_exp.storage.parquet import write_columns
 from nas_exp.storage.summary import Summary
 
 RUN_COLUMNS = ("run", "arch_index", "arch_str", "score", "val_acc", "test_acc", "seconds", "scored")
 FRONT_COLUMNS = ("run", "arch_index", "arch_str", "score", "cost", "val_acc", "test_acc")
 
 
-def write_runs(path: Path, runs: Sequence[Run], space: Space) -> None:
+def write_runs(path: Path, outcomes: Sequence[Outcome], space: Space) -> None:
     """Write one row a run: what the search returned, what it is worth, what it cost. Unknown cells stay empty."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(RUN_COLUMNS)
-        for number, run in enumerate(runs):
-            best = int(run.best_arch_index[-1])
-            found = (best, space.spell(best), run.best_score) if best >= 0 else ("", "", "")
-            worth = ("" if math.isnan(value) else value for value in (run.val_acc[-1], run.test_acc[-1]))
-            writer.writerow([number, *found, *worth, round(run.cost, 6), len(run.best_arch_index)])
+        for number, run in enumerate(outcomes):
+            best = run.arch_index
+            found = (best, space.spell(best), run.score) if best >= 0 else ("", "", "")
+            worth = ("" if math.isnan(value) else value for value in (run.val_acc, run.test_acc))
+            writer.writerow([number, *found, *worth, round(run.cost, 6), run.steps])
 
 
-def write_trajectories(path: Path, runs: Sequence[Run], space: Space) -> None:
-    """Write one row a step of every run; columns as in `Run`, accuracies NaN where unknown.
+def trajectory_columns(number: int, run: Run, space: Space) -> dict[str, npt.NDArray[Any]]:
+    """Return one row a step of a run; columns as in `Run`, accuracies NaN where unknown.
 
     Algorithms that are given several scores have a column more: `stage`, which score it is, numbered as they are used.
     """
-    steps, index_type = [len(run.best_arch_index) for run in runs], np.int32 if len(space) <= 2**31 else np.int64
+    steps, index_type = len(run.best_arch_index), np.int32 if len(space) <= 2**31 else np.int64
     columns = {
-        "run": np.repeat(np.arange(len(runs), dtype=np.int32), steps),
-        "step": np.concatenate([np.arange(count, dtype=np.int32) for count in steps]),
-        "arch_index": np.concatenate([run.trajectory.arch_index for run in runs]).astype(index_type),
-        "score": np.concatenate([run.trajectory.score for run in runs]),
-        "best_arch_index": np.concatenate([run.best_arch_index for run in runs]).astype(index_type),
-        "val_acc": np.concatenate([run.val_acc for run in runs]),
-        "test_acc": np.concatenate([run.test_acc for run in runs]),
-        "seconds": np.concatenate([run.seconds for run in runs]),
+        "run": np.full(steps, number, dtype=np.int32),
+        "step": np.arange(steps, dtype=np.int32),
+        "arch_index": run.trajectory.arch_index.astype(index_type),
+        "score": run.trajectory.score,
+        "best_arch_index": run.best_arch_index.astype(index_type),
+        "val_acc": run.val_acc,
+        "test_acc": run.test_acc,
+        "seconds": run.seconds,
     }
-    stages = [run.trajectory.stage for run in runs if run.trajectory.stage is not None]
-    if stages:
-        columns["stage"] = np.concatenate(stages).astype(np.int32)
-    write_columns(path, columns)
+    stage = run.trajectory.stage
+    return columns if stage is None else {**columns, "stage": stage.astype(np.int32)}
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,8 @@ class Front:
     """Fully trained, percent; NaN where the benchmark has none."""
     test_acc: FloatArray
     """Likewise."""
+    highest_cost: float
+    """Of all that the run has scored; NaN where none is known."""
 
     @property
     def is_tested(self) -> bool:
@@ -81,7 +81,7 @@ def front_of(run: Run, cost: Costs, benchmark: Benchmark) -> Front:
     step = pareto.front(run.trajectory.arch_index, run.trajectory.score, costs)
     arch = run.trajectory.arch_index[step]
     val_acc, test_acc = (benchmark.of(column, arch) for column in ("val_acc", "test_acc"))
-    return Front(arch, run.trajectory.score[step], costs[step], val_acc, test_acc)
+    return Front(arch, run.trajectory.score[step], costs[step], val_acc, test_acc, float(np.fmax.reduce(costs)))
 
 
 def write_fronts(path: Path, fronts: Sequence[Front], space: Space) -> None:
@@ -106,17 +106,17 @@ def summarise_fronts(fronts: Sequence[Front], highest_cost: float) -> Summary:
     }
 
 
-def summarise(runs: Sequence[Run], space: Space) -> Summary:
+def summarise(outcomes: Sequence[Outcome], space: Space) -> Summary:
     """Sum up runs: mean and sample standard deviation of what was found, mean cost, the best-scored architecture.
 
     A mean over runs of which some have no accuracy is None, as is a deviation of a single run.
     """
-    best = max(runs, key=lambda run: run.rank)
+    best = max(outcomes, key=lambda run: run.rank)
     return {
-        **mean_and_std("val_acc", [run.val_acc[-1] for run in runs]),
-        **mean_and_std("test_acc", [run.test_acc[-1] for run in runs]),
-        "seconds_mean": float(np.mean([run.cost for run in runs])),
-        "best_arch_str": space.spell(int(best.best_arch_index[-1])) if best.best_arch_index[-1] >= 0 else None,
+        **mean_and_std("val_acc", [run.val_acc for run in outcomes]),
+        **mean_and_std("test_acc", [run.test_acc for run in outcomes]),
+        "seconds_mean": float(np.mean([run.cost for run in outcomes])),
+        "best_arch_str": space.spell(best.arch_index) if best.arch_index >= 0 else None,
     }
 
 

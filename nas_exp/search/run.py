@@ -19,6 +19,26 @@ from nas_exp.spaces.space import Space
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What a finished search comes to."""
+
+    arch_index: int
+    """The architecture that it returns; -1 if nothing had a finite score."""
+    score: float
+    """Of that architecture; -inf if there is none."""
+    rank: tuple[int, float]
+    """The stage that gave the score, and that: the better of two runs has the higher rank."""
+    val_acc: float
+    """Fully trained, percent; NaN where the benchmark has none."""
+    test_acc: float
+    """Likewise."""
+    cost: float
+    """Seconds that the whole search took: its scores and its own time."""
+    steps: int
+    """How many architectures were scored."""
+
+
+@dataclass(frozen=True)
 class Run:
     """One finished search. All arrays have shape (steps,): one entry for each architecture, in the order scored."""
 
@@ -41,10 +61,18 @@ class Run:
         return float(self.trajectory.score[last]) if last >= 0 else -math.inf
 
     @property
-    def rank(self) -> tuple[int, float]:
-        """The stage that gave `best_score`, and that: the better of two runs has the higher rank."""
-        stage, last = self.trajectory.stage, self._best_step
-        return (0 if stage is None or last < 0 else int(stage[last])), self.best_score
+    def outcome(self) -> Outcome:
+        """What is kept of the run when its trajectory is written."""
+        stage, last, score = self.trajectory.stage, self._best_step, self.best_score
+        return Outcome(
+            int(self.best_arch_index[-1]),
+            score,
+            (0 if stage is None or last < 0 else int(stage[last]), score),
+            float(self.val_acc[-1]),
+            float(self.test_acc[-1]),
+            self.cost,
+            len(self.best_arch_index),
+        )
 
     @functools.cached_property
     def _best_step(self) -> int:

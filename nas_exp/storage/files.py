@@ -112,7 +112,7 @@ def check_writable(folder: Path) -> None:
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
-    probe = folder / "probe"
+    probe = folder / f".probe-{uuid.uuid4().hex}"
     with replacing(probe) as temporary:
         temporary.write_bytes(bytes(4096))
     probe.unlink(missing_ok=True)

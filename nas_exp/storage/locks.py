@@ -4,7 +4,6 @@ The lock is the operating system's own (`flock`) on a small file in the folder, 
 it, however that ends. The file stays: to remove it would let two processes hold locks on two files of one name.
 """
 
-import errno
 import fcntl
 import logging
 import os
@@ -15,13 +14,12 @@ from io import FileIO
 from pathlib import Path
 from typing import IO
 
-from nas_exp.errors import InputError
+from nas_exp.errors import LONGEST, InputError, shown
 from nas_exp.storage.files import open_regular
 
 log = logging.getLogger(__name__)
 
 _NAME = ".lock"
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of file systems that are mounted without them
 
 
 @contextmanager
@@ -63,9 +61,7 @@ def _lock(file: IO[bytes], operation: int) -> bool:
         fcntl.flock(file, operation)
     except BlockingIOError:
         return False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
+    except OSError as error:  # each kind of file system without locks says so in its own way
         log.warning("%s: the file system has no locks (%s); run one sweep there at a time", file.name, error.strerror)
     return True
 
@@ -78,4 +74,4 @@ def _sign(file: FileIO) -> None:
 
 def _holder(file: FileIO) -> str:
     file.seek(0)
-    return file.read().decode() or "another process"
+    return shown(file.read(LONGEST).decode(errors="replace")) or "another process"

@@ -5,11 +5,14 @@ digest as well. pyarrow's conversions from and to NumPy import pandas, which tak
 """
 
 import hashlib
+import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DIGESTS = b"nas_exp.sha256"
+_ROWS_A_GROUP = 2**20
+"""As many as Parquet's writer puts into a row group of a longer table."""
 
 
 def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]], *, named_by: Sequence[str] = ()) -> Path:
@@ -38,18 +43,105 @@ def write_columns(path: Path, columns: Mapping[str, npt.NDArray[Any]], *, named_
     Raises:
         OSError: the file cannot be written.
     """
-    import pyarrow as pa
-
-    arrays = {
-        name: pa.Array.from_buffers(
-            pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))]
-        )
-        for name, values in columns.items()
-    }
     if named_by:
         path = path.with_stem(f"{path.stem}-{_digest_in_name(columns, named_by)}")
-    write_table(path, pa.table(arrays))
+    write_table(path, _table(columns))
     return path
+
+
+class GrowingColumns:
+    """Numeric columns that may become longer than memory: what is added lies in temporary files until the block ends.
+
+    The file that is written is the same as if all rows were written at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Start without any.
+
+        Args:
+            path: the file to write; the temporary files are in its folder and have no names.
+        """
+        self._path, self._held = path, ExitStack()
+        self._ends = [0]
+        self._files: dict[str, IO[bytes]] = {}
+        self._types: dict[str, np.dtype[Any]] = {}
+        self._digests: dict[str, hashlib._Hash] = {}
+
+    def __enter__(self) -> "GrowingColumns":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def add(self, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Add rows: an array for each column, of the same names and types each time.
+
+        Raises:
+            OSError: the disk is full; it names the file to write.
+        """
+        try:
+            for name, values in columns.items():
+                if name not in self._files:
+                    self._types[name], self._digests[name] = values.dtype, _hash_of(_arrow_type(values.dtype))
+                    file = tempfile.TemporaryFile(dir=self._path.parent, buffering=0)  # noqa: SIM115 - as long as all
+                    self._files[name] = self._held.enter_context(file)
+                left = memoryview(values.tobytes())
+                self._digests[name].update(left)
+                while left:
+                    left = left[self._files[name].write(left) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
+        self._ends.append(self._ends[-1] + len(values))
+
+    def pieces(self, name: str) -> "Sequence[npt.NDArray[Any]]":
+        """Return a column as it was added, until the block ends: one array for each time, read when it is asked for."""
+        return _Pieces(self, name)
+
+    def _read(self, name: str, start: int, stop: int) -> npt.NDArray[Any]:
+        file, size = self._files[name], self._types[name].itemsize
+        file.seek(start * size)
+        return np.frombuffer(file.read((stop - start) * size), self._types[name])
+
+    def write(self) -> None:
+        """Write the file, atomically.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        digests = {name: digest.hexdigest()[:16] for name, digest in self._digests.items()}
+        bounds = itertools.pairwise([*range(0, self._ends[-1], _ROWS_A_GROUP), self._ends[-1]])
+        groups = ({name: self._read(name, *rows) for name in digests} for rows in bounds)
+        _write(self._path, digests, map(_table, groups))
+
+
+class _Pieces(Sequence[npt.NDArray[Any]]):
+    def __init__(self, columns: GrowingColumns, name: str) -> None:
+        self._columns, self._name = columns, name
+
+    def __len__(self) -> int:
+        return len(self._columns._ends) - 1
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._columns._read(self._name, self._columns._ends[place], self._columns._ends[place + 1])
+
+
+def _arrow_type(dtype: np.dtype[Any]) -> "pa.DataType":
+    import pyarrow as pa
+
+    return pa.from_numpy_dtype(dtype)
+
+
+def _table(columns: Mapping[str, npt.NDArray[Any]]) -> "pa.Table":
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            name: pa.Array.from_buffers(
+                _arrow_type(values.dtype), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))]
+            )
+            for name, values in columns.items()
+        }
+    )
 
 
 def write_table(path: Path, table: "pa.Table") -> None:
@@ -58,13 +150,19 @@ def write_table(path: Path, table: "pa.Table") -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    _write(path, {name: _digest(table[name]) for name in table.column_names}, [table])
+
+
+def _write(path: Path, digests: Mapping[str, str], tables: Iterable["pa.Table"]) -> None:
+    """Write tables of the same columns one after the other, with the digests of their columns."""
     from pyarrow import parquet
 
-    digests = {name: _digest(table[name]) for name in table.column_names}
-    with replacing(path) as temporary:
-        parquet.write_table(
-            table.replace_schema_metadata({_DIGESTS: json.dumps(digests)}), temporary, compression="zstd"
-        )
+    rest = iter(tables)
+    first = next(rest)
+    schema = first.schema.with_metadata({_DIGESTS: json.dumps(digests)})
+    with replacing(path) as temporary, parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for table in itertools.chain([first], rest):
+            writer.write_table(table)
 
 
 def read_columns(
@@ -170,6 +268,10 @@ def _digest_in_name(columns: Mapping[str, npt.NDArray[Any]], named_by: Sequence[
 
 
 def _digest(column: "pa.ChunkedArray") -> str:
-    values = _numbers(column)
-    content = json.dumps(column.to_pylist(), default=repr).encode() if values is None else values.tobytes()
-    return hashlib.sha256(f"{column.type}\n".encode() + content).hexdigest()[:16]
+    values, digest = _numbers(column), _hash_of(column.type)
+    digest.update(json.dumps(column.to_pylist(), default=repr).encode() if values is None else values.data)
+    return digest.hexdigest()[:16]
+
+
+def _hash_of(column_type: "pa.DataType") -> "hashlib._Hash":
+    return hashlib.sha256(f"{column_type}\n".encode())

@@ -6,11 +6,33 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from nas_exp.errors import InputError, shown
+
 if TYPE_CHECKING:
     from joblib import Parallel
     from joblib.parallel import LokyBackend
 
 _SECONDS_BETWEEN_LOOKS = 1.0
+_NUMBERS = ("LOKY_MAX_CPU_COUNT", "LOKY_MAX_DEPTH", "JOBLIB_MULTIPROCESSING")
+
+
+def check_environment() -> None:
+    """Check the variables of the environment that joblib reads, of which it would complain in the middle of work.
+
+    Raises:
+        InputError: one is not what it may be.
+    """
+    for name in _NUMBERS:
+        if not (value := os.environ.get(name, "1")).strip().isdecimal():
+            raise InputError(f"{name}={shown(value)}: found this in the environment; expected a whole number")
+    methods = ["", *multiprocessing.get_all_start_methods()]
+    if (method := os.environ.get("JOBLIB_START_METHOD", "").strip()) not in methods:
+        raise InputError(f"JOBLIB_START_METHOD={shown(method)}: found this in the environment; expected nothing")
+
+
+def look_elsewhere() -> None:
+    """Let interpreters that joblib starts find no library in the current folder, as a random.py or a numpy.py."""
+    os.environ["PYTHONSAFEPATH"] = "1"
 
 
 def parallel(n_jobs: int, **options: Any) -> "Parallel":
@@ -29,7 +51,11 @@ def end_workers_with_us() -> None:
     """Have all workers that joblib starts from here on, as for Hydra's launcher, end with this process."""
     import joblib
 
-    joblib.register_parallel_backend("loky", _backend)  # type: ignore[arg-type]  # it may be any function
+    def backend(**options: Any) -> "LokyBackend":
+        look_elsewhere()  # now, as other launchers do find what they run in the current folder
+        return _backend(**options)
+
+    joblib.register_parallel_backend("loky", backend)  # type: ignore[arg-type]  # it may be any function
 
 
 def _backend(**options: Any) -> "LokyBackend":

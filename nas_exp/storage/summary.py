@@ -23,6 +23,8 @@ BENCHMARK = "benchmark_digest"
 """The key of a digest of what the benchmark said, in the summaries of jobs that have asked it."""
 RESULT_FILES = ("runs.csv", "trajectory.parquet")
 """What a search leaves beside its summary and is read again."""
+FILES = (SUMMARY, ERROR, *RESULT_FILES, "trajectory.png", "pareto.csv", "pareto.png", "combinations.csv")
+"""What tasks leave in a job's folder."""
 
 
 class State(enum.StrEnum):
@@ -114,7 +116,7 @@ def remove(folder: Path, found: State) -> None:
             with contextlib.suppress(FileNotFoundError):
                 (folder / name).replace(folder / f"{name}.damaged")
         log.warning("%s.damaged: it or what it sums up was damaged; the job is run again", folder / SUMMARY)
-    for file in (SUMMARY, ERROR, STARTED):
+    for file in (*FILES, STARTED):
         (folder / file).unlink(missing_ok=True)
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,17 @@ from nas_exp.errors import InputError
 from nas_exp.report.job_figures import plot_fronts, plot_trajectories
 from nas_exp.scoring.source import forecast, source_of
 from nas_exp.search.costs import costs_of, highest
-from nas_exp.search.results import front_of, summarise, summarise_fronts, write_fronts, write_runs, write_trajectories
-from nas_exp.search.run import Run, run_search
+from nas_exp.search.results import (
+    Front,
+    front_of,
+    summarise,
+    summarise_fronts,
+    trajectory_columns,
+    write_fronts,
+    write_runs,
+)
+from nas_exp.search.run import Outcome, Run, run_search
+from nas_exp.storage.parquet import GrowingColumns
 from nas_exp.storage.summary import Summary
 
 log = logging.getLogger(__name__)
@@ -62,7 +71,12 @@ def lacking(config: Config) -> str | None:
 
 
 def search(config: Config) -> list[Run]:
-    """Run `config.runs` independent searches.
+    """Run `config.runs` independent searches; see `searches`."""
+    return list(searches(config))
+
+
+def searches(config: Config) -> Iterator[Run]:
+    """Run `config.runs` independent searches, one after the other; yield each when it has ended.
 
     Raises:
         InputError: the benchmark, the images or the score table lack what the search needs.
@@ -76,23 +90,20 @@ def search(config: Config) -> list[Run]:
             for name, part in config.of_scores().items()
         }
         others = {name: scorers[name] for name in algo.metrics}
-        runs = [
-            run_search(
+        for number in range(config.runs):
+            yield run_search(
                 algo.function,
                 config.space,
                 scorers["score"],
                 benchmark,
-                seed=seed,
+                seed=np.random.SeedSequence(config.seed, spawn_key=(number,)),
                 arguments=arguments,
                 others=others,
                 seconds=algo.seconds,
             )
-            for seed in np.random.SeedSequence(config.seed).spawn(config.runs)
-        ]
     for scorer in scorers.values():
         if scorer.computed:
             log.info("computed %d scores in %.1f s; they are kept", scorer.computed, scorer.computing_seconds)
-    return runs
 
 
 def run(config: Config, folder: Path) -> Summary:
@@ -103,15 +114,23 @@ def run(config: Config, folder: Path) -> Summary:
     Raises:
         InputError: the benchmark, the images or the score table lack what the search needs.
     """
-    runs, algo = search(config), config.algo
-    if algo.seconds is not None:
-        steps = [len(run.best_arch_index) for run in runs]
-        log.info("within %g seconds, runs scored %d to %d architectures", algo.seconds, min(steps), max(steps))
-    _explain_dashes(runs, config)
-    write_runs(folder / "runs.csv", runs, config.space)
-    write_trajectories(folder / "trajectory.parquet", runs, config.space)
+    algo, cost, benchmark = config.algo, _cost(config), config.benchmark.load(config.dataset.name)
     title = f"{config.dataset.name}, {config.metric.name} + {algo.name}, {config.runs} runs"
-    plot_trajectories(folder / "trajectory.png", runs, title=title)
+    outcomes, fronts = list[Outcome](), list[Front]()
+    with GrowingColumns(folder / "trajectory.parquet") as trajectories:
+        for number, run in enumerate(searches(config)):
+            outcomes.append(run.outcome)
+            trajectories.add(trajectory_columns(number, run, config.space))
+            if cost is not None:
+                fronts.append(front_of(run, cost, benchmark))
+        if algo.seconds is not None:
+            steps = [outcome.steps for outcome in outcomes]
+            log.info("within %g seconds, runs scored %d to %d architectures", algo.seconds, min(steps), max(steps))
+        _explain_dashes(outcomes, config)
+        write_runs(folder / "runs.csv", outcomes, config.space)
+        trajectories.write()
+        curves = {"validation": trajectories.pieces("val_acc"), "test": trajectories.pieces("test_acc")}
+        plot_trajectories(folder / "trajectory.png", curves, title=title)
     return {
         "dataset": config.dataset.name,
         "metric": config.metric.name,
@@ -120,16 +139,16 @@ def run(config: Config, folder: Path) -> Summary:
         "benchmark": config.benchmark.name,
         "runs": config.runs,
         "seed": config.seed,
-        **summarise(runs, config.space),
-        **({} if algo.cost is None else _write_fronts(config, folder, runs, title)),
+        **summarise(outcomes, config.space),
+        **({} if cost is None else _write_fronts(config, folder, fronts, cost, title)),
     }
 
 
-def _explain_dashes(runs: Sequence[Run], config: Config) -> None:
+def _explain_dashes(outcomes: Sequence[Outcome], config: Config) -> None:
     """Log how many runs have no accuracy, if the benchmark knows others: one of them makes the mean unknown."""
     benchmark = config.benchmark.load(config.dataset.name)
     lacking = {
-        words: sum(math.isnan(getattr(run, column)[-1]) for run in runs)
+        words: sum(math.isnan(getattr(outcome, column)) for outcome in outcomes)
         for column, words in (("val_acc", "validation"), ("test_acc", "test"))
         if benchmark.knows(column)
     }
@@ -137,23 +156,20 @@ def _explain_dashes(runs: Sequence[Run], config: Config) -> None:
         log.info(
             "of %d runs, %d found no network with a finite score; of networks found, benchmark=%s lacks %s: a mean "
             "over all runs is unknown",
-            len(runs),
-            sum(run.best_arch_index[-1] < 0 for run in runs),
+            len(outcomes),
+            sum(outcome.arch_index < 0 for outcome in outcomes),
             benchmark.name,
             " and ".join(f"the {words} accuracy of {count}" for words, count in lacking.items() if count),
         )
 
 
-def _write_fronts(config: Config, folder: Path, runs: Sequence[Run], title: str) -> Summary:
+def _write_fronts(config: Config, folder: Path, fronts: Sequence[Front], cost: Costs, title: str) -> Summary:
     """Write ``pareto.csv`` and ``pareto.png``; sum up the fronts."""
-    cost, benchmark = _cost(config), config.benchmark.load(config.dataset.name)
-    assert cost is not None
     assert config.algo.cost is not None
-    fronts = [front_of(run, cost, benchmark) for run in runs]
     write_fronts(folder / "pareto.csv", fronts, config.space)
     plot_fronts(folder / "pareto.png", fronts, cost=config.algo.cost, metric=config.metric.name, title=title)
-    scored = np.concatenate([run.trajectory.arch_index for run in runs])
-    return summarise_fronts(fronts, highest(cost, config.space, scored))
+    known = float(np.fmax.reduce([front.highest_cost for front in fronts]))
+    return summarise_fronts(fronts, highest(cost, config.space, known))
 
 
 def _cost(config: Config) -> Costs | None:

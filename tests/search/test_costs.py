@@ -49,7 +49,7 @@ def test_latencies_are_the_benchmarks() -> None:
     benchmark = from_rows("made up", "cifar10", TOPOLOGY, np.array([9, 4]), latency)
     cost = costs.costs_of("latency", TOPOLOGY, images, lambda: benchmark)
     assert cost([4, 9, 5]).tolist() == pytest.approx([0.25, 0.5, np.nan], nan_ok=True)
-    assert costs.highest(cost, TOPOLOGY, np.array([4])) == 0.5
+    assert costs.highest(cost, TOPOLOGY, 0.25) == 0.5
     without = from_rows("made up", "cifar10", TOPOLOGY, np.array([9]), {})
     with pytest.raises(InputError, match=r"^algo\.cost=latency: benchmark=made up has no latencies"):
         costs.costs_of("latency", TOPOLOGY, images, lambda: without)

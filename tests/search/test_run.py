@@ -13,7 +13,7 @@ from nas_exp.errors import InputError
 from nas_exp.scoring.scorer import Scorer, TableScorer
 from nas_exp.scoring.table import Scores
 from nas_exp.search.results import summarise, write_runs
-from nas_exp.search.run import Run, run_search
+from nas_exp.search.run import Outcome, Run, run_search
 from tests.conftest import RunProgram
 from tests.topology import SIZE, TOPOLOGY, made_up, table_scorer
 
@@ -57,22 +57,22 @@ def test_a_run_without_a_finite_score_has_no_incumbent(tmp_path: Path) -> None:
     run = scored(table_scorer(np.full(SIZE, np.inf), SECONDS), 5, 3)
     assert run.best_arch_index.tolist() == [-1, -1]
     assert np.isnan(run.val_acc).all()
-    assert summarise([run], TOPOLOGY)["best_arch_str"] is None
-    assert summarise([run], TOPOLOGY)["val_acc_mean"] is None
-    write_runs(tmp_path / "runs.csv", [run], TOPOLOGY)
+    assert summarise([run.outcome], TOPOLOGY)["best_arch_str"] is None
+    assert summarise([run.outcome], TOPOLOGY)["val_acc_mean"] is None
+    write_runs(tmp_path / "runs.csv", [run.outcome], TOPOLOGY)
     (row,) = csv.DictReader((tmp_path / "runs.csv").read_text().splitlines())
     assert [row[key] for key in ("arch_index", "arch_str", "score", "val_acc", "test_acc", "scored")] == [""] * 5 + [
         "2"
     ]
 
 
-def a_run(val_acc: float, score: float, arch: int) -> Run:
+def outcome(val_acc: float, score: float, arch: int) -> Outcome:
     trajectory = Trajectory(np.array([arch]), np.array([score]))
-    return Run(trajectory, np.array([arch]), np.array([val_acc]), np.array([np.nan]), np.array([2.0]), 1.0)
+    return Run(trajectory, np.array([arch]), np.array([val_acc]), np.array([np.nan]), np.array([2.0]), 1.0).outcome
 
 
 def test_the_summary_holds_mean_sample_deviation_and_the_best_scored() -> None:
-    summary = summarise([a_run(90, 1.0, 7), a_run(92, 3.0, 8), a_run(94, 2.0, 9)], TOPOLOGY)
+    summary = summarise([outcome(90, 1.0, 7), outcome(92, 3.0, 8), outcome(94, 2.0, 9)], TOPOLOGY)
     assert summary["val_acc_mean"] == pytest.approx(92)
     assert summary["val_acc_std"] == pytest.approx(2)
     assert summary["test_acc_mean"] is None
@@ -82,8 +82,8 @@ def test_the_summary_holds_mean_sample_deviation_and_the_best_scored() -> None:
 
 
 def test_one_run_has_no_deviation_and_a_gap_no_mean() -> None:
-    assert summarise([a_run(90, 1.0, 7)], TOPOLOGY)["val_acc_std"] is None
-    assert summarise([a_run(90, 1.0, 7), a_run(np.nan, 1.0, 8)], TOPOLOGY)["val_acc_mean"] is None
+    assert summarise([outcome(90, 1.0, 7)], TOPOLOGY)["val_acc_std"] is None
+    assert summarise([outcome(90, 1.0, 7), outcome(np.nan, 1.0, 8)], TOPOLOGY)["val_acc_mean"] is None
 
 
 def test_run_r_draws_from_the_r_th_child_of_the_seed(program: RunProgram, tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from nas_exp.algos import area, ls, nsga2, rea, rs, tpe, two_stage
 from nas_exp.benchmarks import from_rows
-from nas_exp.search.results import summarise, write_runs, write_trajectories
+from nas_exp.search.results import summarise, trajectory_columns, write_runs
 from nas_exp.search.run import run_search
 from nas_exp.spaces.space import Space
-from nas_exp.storage.parquet import read_columns
+from nas_exp.storage.parquet import GrowingColumns, read_columns
 from nas_exp.testing.algorithm import MadeUpScores
 
 class Grid(Space):
@@ -39,12 +39,16 @@ for name, (search, arguments, others) in searches.items():
         run_search(search, space, MadeUpScores(), benchmark, seed=seed, arguments=arguments, others=others)
         for seed in np.random.SeedSequence(0).spawn(2)
     ]
-    write_runs(Path("runs.csv"), runs, space)
-    write_trajectories(Path("trajectory.parquet"), runs, space)
+    outcomes = [run.outcome for run in runs]
+    write_runs(Path("runs.csv"), outcomes, space)
+    with GrowingColumns(Path("trajectory.parquet")) as columns:
+        for number, run in enumerate(runs):
+            columns.add(trajectory_columns(number, run, space))
+        columns.write()
     archs = read_columns(Path("trajectory.parquet"), ["arch_index"])["arch_index"]
     assert archs.tolist() == [arch for run in runs for arch in run.trajectory.arch_index.tolist()]
     assert space.parse(Path("runs.csv").read_text().split('"')[1]) == runs[0].best_arch_index[-1]
-    assert summarise(runs, space)["val_acc_mean"] is None
+    assert summarise(outcomes, space)["val_acc_mean"] is None
     found[name] = int(archs.max())
 # not getrusage's peak, which a child takes over from the process that starts it
 peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 2**10

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nas_exp.errors import InputError
+from nas_exp.networks import devices
 from nas_exp.storage.locks import is_locked, lock
 
 HOLD = """
@@ -62,12 +64,27 @@ def test_nobody_holds_a_folder_that_was_never_locked(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["ENOLCK", "ENOSYS", "EOPNOTSUPP", "EINVAL", "EPERM", "EIO", "EACCES", "ENOTTY"])
 def test_a_file_system_without_locks_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
+    number = getattr(errno, name)
+
     def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with lock(tmp_path, wait=False):
-        assert "the file system has no locks (No locks available); run one sweep there at a time" in caplog.text
+        told = f"the file system has no locks ({os.strerror(number)}); run one sweep there at a time"
+        assert told in caplog.text
+    assert not is_locked(tmp_path)
+    assert devices.take(["one", "another"], folder=tmp_path / "seats") == 0
+
+
+def test_what_a_lock_does_not_say_is_no_error(tmp_path: Path) -> None:
+    with hold(tmp_path, 60) as process:
+        (tmp_path / ".lock").write_bytes(b"\xff\x1b[31m" * 1000)
+        with pytest.raises(InputError, match="is working there") as raised, lock(tmp_path, wait=False):
+            pass
+        assert str(raised.value).isprintable()
+        process.kill()
