@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scikit_posthocs
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -105,6 +104,8 @@ def ranks_over_datasets(table: FloatArray, names: Sequence[str], *, alpha: float
     Raises:
         ValueError: `table` is not of that shape or not finite.
     """
+    import scikit_posthocs  # brings matplotlib, which reads settings as it is imported
+
     if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] != len(names) or len(names) < 2:
         raise ValueError(f"table of shape {table.shape}: expected (datasets, {len(names)}) with two methods or more")
     if not np.isfinite(table).all():

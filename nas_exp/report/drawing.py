@@ -1,6 +1,9 @@
 """How figures are drawn: for print, readable when small and in grey, and by the colour-blind."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (1.5, 1)), (0, (5, 1, 1, 1)), (0, (3, 2)), "--", ":")
 
+_PIXELS = 5e7
+"""Of a figure, which take 4 bytes each, twice; of a larger one the resolution is lower."""
+
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
@@ -26,6 +32,42 @@ _STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "nas-exp",  # ids, and so the files, are the same each time
 }
+
+
+@contextlib.contextmanager
+def own_settings(style: Any = None) -> Iterator[None]:
+    """Draw during the block with matplotlib's own settings and a style, whatever settings the user has."""
+    import_matplotlib()
+    import matplotlib as mpl
+
+    settings: Any = {
+        key: usual
+        for key, usual in mpl.rcParamsDefault.items()
+        if key != "backend" and mpl.rcParams[key] != usual  # which no figure here uses
+    }
+    with mpl.rc_context({**settings, **(style or {})}):
+        yield
+
+
+def import_matplotlib() -> None:
+    """Import matplotlib, which then reads the backend's name and a settings file, without those that a user has.
+
+    What it cannot read there would end the job. It looks for the file in the current folder first.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    backend, exists = os.environ.pop("MPLBACKEND", None), os.path.exists
+
+    def is_not_a_users(path: Any) -> bool:
+        return exists(path) and (Path(path).name != "matplotlibrc" or Path(path).parent.name == "mpl-data")
+
+    os.path.exists = is_not_a_users
+    try:
+        import matplotlib as mpl  # noqa: F401
+    finally:
+        os.path.exists = exists
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
 
 
 def draw(
@@ -49,13 +91,14 @@ def draw(
         alt: what the figure shows, for those who cannot see it.
         note: the rest of the caption.
     """
-    import matplotlib as mpl
+    import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
 
-    with mpl.rc_context(_STYLE):
-        canvas = Canvas(figsize=size, dpi=200, layout="constrained")
+    with own_settings(_STYLE):
+        dpi = min(200.0, 2**15 / max(size), (_PIXELS / (size[0] * size[1])) ** 0.5)
+        canvas = Canvas(figsize=size, dpi=dpi, layout="constrained")
         fill(canvas)
         with replacing(folder / f"{name}.png") as temporary:
             FigureCanvasAgg(canvas).print_png(temporary)

@@ -1,6 +1,8 @@
 """The figures of one search job: the incumbent as the search goes on, and the Pareto fronts of runs."""
 
-from collections.abc import Mapping, Sequence
+import io
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +10,8 @@ import numpy as np
 
 from nas_exp.analysis.curves import mean_and_std
 from nas_exp.arrays import FloatArray
+from nas_exp.errors import describe
+from nas_exp.report.drawing import own_settings
 from nas_exp.search.results import Front
 from nas_exp.search.run import Run
 from nas_exp.storage.files import replacing
@@ -15,10 +19,25 @@ from nas_exp.storage.files import replacing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+log = logging.getLogger(__name__)
+
 # Okabe and Ito's colours, which the colour-blind tell apart
 _COLOURS = {"validation": "#0072B2", "test": "#D55E00", "score": "#009E73"}
 UNITS = {"params": "parameters (millions)", "flops": "multiply-adds (millions)", "latency": "latency (seconds)"}
 """What the costs are, by name."""
+
+
+def _write(path: Path, draw: Callable[[], "Figure"]) -> None:
+    """Write a figure to a PNG file. One that cannot be drawn is told, and costs no result."""
+    image = io.BytesIO()
+    try:
+        with own_settings():
+            draw().savefig(image, format="png")
+    except Exception as error:
+        log.warning("%s: is not drawn: %s", path, describe(error))
+        return
+    with replacing(path) as temporary:
+        temporary.write_bytes(image.getvalue())
 
 
 def draw_trajectories(runs: Sequence[Run], *, title: str) -> "Figure":
@@ -37,9 +56,7 @@ def plot_trajectories(path: Path, curves: Mapping[str, Sequence[FloatArray]], *,
         curves: of each kind of accuracy, that of the incumbent in every run. One run is looked at at a time.
         title: above the figure.
     """
-    figure = _draw(curves, title)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+    _write(path, lambda: _draw(curves, title))
 
 
 def _draw(curves: Mapping[str, Sequence[FloatArray]], title: str) -> "Figure":
@@ -70,9 +87,7 @@ def _draw(curves: Mapping[str, Sequence[FloatArray]], title: str) -> "Figure":
 
 def plot_fronts(path: Path, fronts: Sequence[Front], *, cost: str, metric: str, title: str) -> None:
     """Write what `draw_fronts` draws to a PNG file, whole or not at all."""
-    figure = draw_fronts(fronts, cost=cost, metric=metric, title=title)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+    _write(path, lambda: draw_fronts(fronts, cost=cost, metric=metric, title=title))
 
 
 def draw_fronts(fronts: Sequence[Front], *, cost: str, metric: str, title: str) -> "Figure":

@@ -32,6 +32,8 @@ _KINDS = {  # by what scores come from: marker, colour and words
 }
 _OTHER_KIND = ("^", COLOURS[3], "made of other metrics")
 _LABEL_SIZE = 6.0  # points
+_WRITTEN = 40  # metrics with names in a panel or numbers in a heat map; nobody reads more, and they take minutes
+_LARGEST = 30.0  # inches of a heat map
 _SMALLEST_REGRET = 0.1  # percentage points; from there down to none the axis is linear
 
 
@@ -55,6 +57,8 @@ def quality_figure(folder: Path, sweep: FinishedSweep, datasets: Mapping[str, Ra
         "separately, over the space and over the share that they like best themselves. "
     )
     twins = "" if first.ceiling is None else twins
+    most = max(len(ranked.metrics) for ranked in datasets.values())
+    named = f"Named: {_WRITTEN} metrics, those of the line and the best by ρ. " if most > _WRITTEN else ""
     rows = (
         _Quality(f"ρ with {sweep.accuracy_name} accuracy", lambda quality: quality.rho, lambda ceiling: ceiling.rho),
         _Quality(f"ρ among the {first.top}", lambda quality: quality.rho_top, lambda ceiling: ceiling.rho_top),
@@ -98,7 +102,7 @@ def quality_figure(folder: Path, sweep: FinishedSweep, datasets: Mapping[str, Ra
         note=(
             "One point a metric, with its bootstrap 95 % interval; up is better everywhere. Hollow: of fewer "
             "architectures than others. Line: the metrics that no other of as many architectures beats in both quality "
-            f"and cost. {twins}"
+            f"and cost. {twins}{named}"
             "Seconds are those of the processor that computed the score tables; val_acc costs what the benchmark says "
             "that training took."
         ),
@@ -170,13 +174,16 @@ def _label_points(axes: "Axes", renderer: "RendererBase", ranked: RankedMetrics,
     from matplotlib.patheffects import withStroke
 
     metrics = _shown(ranked, quality)
+    if len(metrics) > _WRITTEN:
+        front = _front(ranked, quality)
+        metrics = sorted(metrics, key=lambda metric: metric not in front)[:_WRITTEN]
     if not metrics:
         return
     at = np.array([[metric.seconds, quality.of(metric.quality).value] for metric in metrics])
     texts = [
         axes.annotate(
             metric.name, place, (0, 0), textcoords="offset points", fontsize=_LABEL_SIZE, ha="center", va="center",
-            zorder=5, path_effects=[withStroke(linewidth=1.2, foreground="white")],
+            zorder=5, parse_math=False, path_effects=[withStroke(linewidth=1.2, foreground="white")],
             arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": "0.45", "shrinkA": 0, "shrinkB": 2},
         )
         for metric, place in zip(metrics, at, strict=True)
@@ -219,22 +226,26 @@ def agreement_figure(folder: Path, sweep: FinishedSweep, dataset: str, ranked: R
     shown = ranked.agreement[np.ix_(order, order)]
     names = [ranked.names[place] for place in order]
     lowest = min(0.0, float(np.nanmin(shown)))
-    written = np.vectorize(_in_short)(shown)
+    written = np.vectorize(_in_short)(shown) if len(names) <= _WRITTEN else None
+    cell = 0.29 if written is not None else min(0.12, _LARGEST / len(names))
 
     def fill(canvas: "Canvas") -> None:
         axes = canvas.subplots()
+        # given names, seaborn would draw the figure once for each to see whether they overlap
         seaborn.heatmap(
             shown, ax=axes, vmin=lowest, vmax=1, cmap="cividis", square=True, annot=written, fmt="",
-            annot_kws={"fontsize": 6.5}, xticklabels=names, yticklabels=names, linewidths=0.4,
+            annot_kws={"fontsize": 6.5}, xticklabels=False, yticklabels=False, linewidths=0.4,
             cbar_kws={"label": "Spearman's ρ", "shrink": 0.6},
         )  # fmt: skip
+        axes.set_xticks(np.arange(len(names)) + 0.5, names, parse_math=False)
+        axes.set_yticks(np.arange(len(names)) + 0.5, names, parse_math=False, va="center")
         axes.axhline(1, color="white", linewidth=2.5)
         axes.axvline(1, color="white", linewidth=2.5)
-        axes.tick_params(length=0, labelsize=7)
+        axes.tick_params(length=0, labelsize=min(7, 58 * cell))
         axes.tick_params(axis="x", rotation=90)
         axes.tick_params(axis="y", rotation=0)
 
-    side = 0.29 * len(names)
+    side = cell * len(names)
     return draw(
         folder,
         f"agreement-{dataset}",
@@ -242,8 +253,8 @@ def agreement_figure(folder: Path, sweep: FinishedSweep, dataset: str, ranked: R
         (1.9 + side, 1.1 + side),
         title=f"How far metrics agree on {sweep.label(dataset)}",
         alt=(
-            "Heat map of Spearman's rho between each two metrics, annotated; the first row and column are trained "
-            "accuracy, the others are ordered so that metrics that agree stand together."
+            f"Heat map of Spearman's rho between each two metrics{'' if written is None else ', annotated'}; the first "
+            "row and column are trained accuracy, the others are ordered so that metrics that agree stand together."
         ),
         note=(
             "Spearman's ρ between each two metrics over the architectures of which both have a score; first, and set "

@@ -13,6 +13,7 @@ from nas_exp.config.types import Config
 from nas_exp.errors import InputError, listed
 from nas_exp.report import metric_figures, metric_tables, proxy_figures, search_figures, search_tables
 from nas_exp.report.document import Figure, Section, Table, write_table
+from nas_exp.report.drawing import import_matplotlib
 from nas_exp.report.evidence import Evidence, gather
 from nas_exp.report.page import write_page
 from nas_exp.report.paper.findings import findings as findings_of
@@ -43,6 +44,7 @@ def run(config: Config, folder: Path, *, findings: str | None) -> Summary:
     """
     if config.sweep is None:
         raise InputError("sweep=null: expected the folder of a finished sweep, as sweep=multirun_sweeps/NAME")
+    import_matplotlib()
     images, path = config.dataset.root, config.benchmark.path
     given = {"dataset.root": None if images is None else Path(images), "benchmark.path": path}
     sweep = read_sweep(config.sweep, given)
