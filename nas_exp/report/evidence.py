@@ -9,7 +9,7 @@ import numpy as np
 from nas_exp.analysis.ceiling import NoiseCeiling
 from nas_exp.analysis.comparisons import Comparison, Ranking, compare_pairs, ranks_over_datasets
 from nas_exp.analysis.intervals import Interval, mean_interval
-from nas_exp.analysis.ranking import RankingQuality, kendall_interval, ranking_quality, spearman_interval
+from nas_exp.analysis.ranking import RankingQuality, best_scored, kendall_interval, ranking_quality, spearman_interval
 from nas_exp.arrays import FloatArray
 from nas_exp.errors import InputError
 from nas_exp.report.ceilings import cached_ceiling
@@ -72,6 +72,9 @@ def gather(sweep: FinishedSweep, *, store: Path, images: str | None, device: str
         except InputError as error:
             absent[key] = str(error)
             continue
+        if not len(trained.arch_index):
+            absent[key] = f"the benchmark has no {sweep.accuracy_name} accuracies"
+            continue
         accuracies[job.dataset] = trained
         scores, trained = scores.of(trained.arch_index), trained.of(scores.arch_index)
         if len(scores.arch_index) > 1:
@@ -111,6 +114,16 @@ def rank(score: FloatArray, accuracy: FloatArray) -> RankingQuality:
         tau=kendall_interval(score, accuracy),
         rho_top=spearman_interval(score, accuracy, top=TOP),
         tau_top=kendall_interval(score, accuracy, top=TOP),
+    )
+
+
+def why_unranked(score: FloatArray, accuracy: FloatArray, *, top: float = 1.0) -> str:
+    """Return in counts why scores have no rank correlation with accuracies, shape (n,) each, or not among the best."""
+    best = best_scored(score, top)
+    finite, values, accuracies = np.isfinite(score[best]), np.unique(score[best]), np.unique(accuracy[best])
+    return (
+        f"not known: {finite.sum():,} of {len(best):,} architectures have a finite score; they have {len(values):,} "
+        f"different scores and {len(accuracies):,} different accuracies"
     )
 
 

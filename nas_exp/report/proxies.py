@@ -13,6 +13,7 @@ from nas_exp.analysis.ranking import K, RankingQuality
 from nas_exp.arrays import FloatArray
 from nas_exp.errors import InputError
 from nas_exp.report.ceilings import cached_ceiling
+from nas_exp.report.evidence import why_unranked
 from nas_exp.report.sweep import FinishedJob, FinishedSweep
 
 
@@ -77,6 +78,9 @@ def rank_metrics(sweep: FinishedSweep, *, store: Path) -> tuple[dict[str, Ranked
                 notes.append(f"{about}: agreement with other metrics is not known: {error}")
                 continue
             known[metric.name] = scores.arch_index, scores.score
+            if np.isnan(metric.quality.rho.value):
+                both = scores.of(trained.arch_index)
+                notes.append(f"{about}: {why_unranked(both.score, trained.of(both.arch_index).score)}")
             if (now := np.count_nonzero(trained.have(scores.arch_index))) != metric.quality.architectures:
                 notes.append(f"{about}: {now:,} architectures have a score by now; run the sweep again with rerun=all")
         tops = sorted({float(job.config.task.arguments["top"]) for job in jobs})

@@ -57,7 +57,8 @@ class FinishedJob:
     def knows_test_accuracy(self) -> bool:
         """Whether its results are about test accuracy."""
         if self.runs:
-            return bool(np.isfinite(self.runs["test_acc"]).any())
+            # a search that has found nothing says nothing of the benchmark
+            return bool(np.isfinite(self.runs["test_acc"]).any()) or not np.isfinite(self.runs["arch_index"]).any()
         # a regret is there even where all scores are equal and nothing correlates
         return self.summary.get("regret_test_acc") is not None
 

@@ -2,11 +2,14 @@
 
 import importlib.metadata
 import logging
+import math
 import platform
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from nas_exp import __version__
 from nas_exp.config.types import Config
@@ -14,7 +17,7 @@ from nas_exp.errors import InputError, listed
 from nas_exp.report import metric_figures, metric_tables, proxy_figures, search_figures, search_tables
 from nas_exp.report.document import Figure, Section, Table, write_table
 from nas_exp.report.drawing import import_matplotlib
-from nas_exp.report.evidence import Evidence, gather
+from nas_exp.report.evidence import TOP, Evidence, gather, why_unranked
 from nas_exp.report.page import write_page
 from nas_exp.report.paper.findings import findings as findings_of
 from nas_exp.report.paper.numbers import PAPER
@@ -213,6 +216,20 @@ def missing(sweep: FinishedSweep, others: Sequence[str]) -> list[Table | Figure 
 
 
 def _without(sweep: FinishedSweep, evidence: Evidence) -> Iterator[str]:
+    for (dataset, search), job in sweep.main_jobs.items():
+        for column, kind in (("val_acc", "validation"), ("test_acc", "test")):
+            found, known = (np.count_nonzero(np.isfinite(job.runs[name])) for name in ("arch_index", column))
+            if known < job.config.runs and (known or column == sweep.accuracy):
+                yield (
+                    f"{sweep.search_label(search)} on {sweep.label(dataset)}: of {job.config.runs} runs, {found} found "
+                    f"a network with a finite score, and {known} one whose {kind} accuracy is known"
+                )
+    for (dataset, metric), ranked in evidence.ranked.items():
+        for quality, top, where in ((ranked.rho, 1.0, ""), (ranked.rho_top, TOP, " among the best-scored tenth")):
+            if math.isnan(quality.value):
+                why = why_unranked(*evidence.scored[dataset, metric], top=top)
+                yield f"How {sweep.label(metric)} ranks {sweep.label(dataset)}{where}: {why}"
+                break
     yield from (f"K_H on {sweep.label(dataset)}: {why}" for dataset, why in evidence.without_similarities.items())
     yield from (f"{metric} on {dataset}: {why}" for (dataset, metric), why in evidence.absent.items())
     yield from (
