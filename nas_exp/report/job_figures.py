@@ -11,7 +11,7 @@ import numpy as np
 from nas_exp.analysis.curves import mean_and_std
 from nas_exp.arrays import FloatArray
 from nas_exp.errors import describe
-from nas_exp.report.drawing import own_settings
+from nas_exp.report.canvas import own_settings
 from nas_exp.search.results import Front
 from nas_exp.search.run import Run
 from nas_exp.storage.files import replacing

@@ -15,8 +15,8 @@ from nas_exp import __version__
 from nas_exp.config.types import Config
 from nas_exp.errors import InputError, listed
 from nas_exp.report import metric_figures, metric_tables, proxy_figures, search_figures, search_tables
+from nas_exp.report.canvas import import_matplotlib
 from nas_exp.report.document import Figure, Section, Table, write_table
-from nas_exp.report.drawing import import_matplotlib
 from nas_exp.report.evidence import TOP, Evidence, gather, why_unranked
 from nas_exp.report.page import write_page
 from nas_exp.report.paper.findings import findings as findings_of

@@ -80,7 +80,7 @@ def test_results_that_find_no_room_are_named(program: RunProgram, tmp_path: Path
         disk.fill()
         refused(program(*search), "outputs/full", FULL)
         disk.free()
-        disk.fill(but_for=28)  # room for what Hydra writes, and for runs.csv
+        disk.fill(but_for=32)  # room for what Hydra writes, and for runs.csv
         done = program(*search)
         refused(done, "outputs/full/trajectory.parquet", FULL)
         assert FULL in (tmp_path / "outputs/full/error.txt").read_text()
@@ -108,7 +108,7 @@ def test_scoring_in_processes_needs_no_room_for_temporary_files(
 def test_what_is_told_on_a_full_disk_needs_no_room_there(program: RunProgram, tmp_path: Path) -> None:
     score = ("task=score", "task.archs=[9]", "name=full", *SMALL)
     with small_disk(tmp_path / "outputs") as disk:
-        disk.fill(but_for=16)  # room for what Hydra writes, but neither for log lines nor for error.txt
+        disk.fill(but_for=20)  # room for what Hydra writes, but neither for log lines nor for error.txt
         refused(program(*score), "outputs/full/summary.json", FULL)
         assert (disk.folder / "full/run.log").stat().st_size == 0
         assert not (disk.folder / "full/error.txt").exists()
