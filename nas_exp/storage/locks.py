@@ -19,7 +19,8 @@ from nas_exp.storage.files import open_regular
 
 log = logging.getLogger(__name__)
 
-_NAME = ".lock"
+LOCK = ".lock"
+"""The file in a folder that is locked. It stays, and so says that the folder is ours."""
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def lock(folder: Path, *, wait: bool) -> Iterator[None]:
         InputError: another process holds it, and we are not to wait; the line names that process.
         OSError: the folder cannot be written to.
     """
-    with open(folder / _NAME, "ab+", buffering=0) as file:
+    with open(folder / LOCK, "ab+", buffering=0) as file:
         if not _lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
             if not wait:
                 raise InputError(
@@ -49,7 +50,7 @@ def lock(folder: Path, *, wait: bool) -> Iterator[None]:
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the lock of a folder."""
     try:
-        with open_regular(folder / _NAME) as file:
+        with open_regular(folder / LOCK) as file:
             return not _lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
