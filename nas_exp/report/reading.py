@@ -18,7 +18,7 @@ from nas_exp.errors import InputError, describe, in_one_line, listed, shown
 from nas_exp.report.sweep import FinishedJob, FinishedSweep, pooled, read_trajectory
 from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.files import open_regular
-from nas_exp.storage.summary import SUMMARY, Summary, read_error, read_whole_summary
+from nas_exp.storage.summary import STARTED, SUMMARY, Summary, read_error, read_whole_summary
 from nas_exp.sweeps.jobs import JOBS, is_a_jobs_folder, listed_jobs
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,13 @@ log = logging.getLogger(__name__)
 _KINDS = {"search": "search", "correlate": "ranking"}
 """The tasks whose sweeps have a report, and what their jobs are called."""
 _RUN_COLUMNS = ("arch_index", "score", "val_acc", "test_acc", "seconds", "scored")
+_SWEEP = "multirun.yaml"
+"""What a sweep writes into its folder when it starts."""
 _PATHS = ("dataset.root", "benchmark.path")
 _MEANS = ("val_acc_mean", "val_acc_std", "test_acc_mean", "test_acc_std", "seconds_mean")
 """What a report takes from the summary of a search."""
-_TEXTS = {"task", "dataset", "metric", "benchmark", "config_hash", "version"}
-"""What of the summary of a ranking is no number."""
+_STATISTICS = ("rho", "tau", "ndcg", "precision", "regret", "seconds", "architectures")
+"""How the keys begin that a report takes from the summary of a ranking."""
 
 
 def read_sweep(folder: Path, given: Mapping[str, Path | None] | None = None) -> FinishedSweep:
@@ -74,12 +76,13 @@ def _task_of(folder: Path) -> str:
 
 def _what_else(folder: Path) -> str:
     """Return what a folder is that holds no jobs, and what to give, as the end of a message."""
-    if (folder / SUMMARY).exists():
+    if (folder / STARTED).exists():
         parent = folder.absolute().parent
-        is_of_sweep = (parent / JOBS).exists()
+        is_of_sweep = (parent / _SWEEP).exists()
         return "; it is the folder of one job, expected " + (f"sweep={parent}" if is_of_sweep else "that of a sweep")
-    sweeps = [path.parent.name for path in sorted(folder.glob(f"*/{JOBS}"))]
-    return f"; it is the folder of several sweeps, expected one: {listed(sweeps)}" if sweeps else ""
+    sweeps = [path.parent.name for path in sorted(folder.glob(f"*/{_SWEEP}"))]
+    several = f"it is the folder of several sweeps, expected one: {listed(sweeps)}"
+    return f"; {several if sweeps else 'expected the folder of a finished sweep, as multirun_sweeps/NAME'}"
 
 
 def _planned(folder: Path) -> tuple[dict[str, str | None], dict[str, str]]:
@@ -131,7 +134,8 @@ def _summary(folder: Path) -> Summary:
 
 def _check_numbers(summary: Summary, task: str) -> None:
     """Check that what a report takes from a summary as a number is one, or unknown."""
-    for key in _MEANS if task == "search" else {*summary, "architectures"} - _TEXTS:
+    found = [key for key in {**summary, "architectures": None} if key.startswith(_STATISTICS)]
+    for key in _MEANS if task == "search" else found:
         value = summary[key]
         if value is None and key != "architectures":
             continue
@@ -193,7 +197,7 @@ def _place(value: str, started_in: Path) -> Path | None:
 
 
 def _command(folder: Path) -> str | None:
-    file = folder / "multirun.yaml"
+    file = folder / _SWEEP
     try:
         given = read_plain(file)["hydra"]["overrides"]["task"]
         # how it was resumed says nothing about its results

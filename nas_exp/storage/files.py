@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import re
+import shutil
 import stat
 import uuid
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The folder is made if missing. The data is flushed to disk before the rename, so neither a reader nor a kill ever
     meets half a file. The temporary name is hidden (it starts with a dot) and unique, keeps the suffix of `path`, and
-    is removed if the block raises.
+    is removed if the block raises. A file keeps its permissions.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full; it names the folder, or `path`.
@@ -83,6 +84,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except OSError as error:
         # what fails in writing and not in opening has no name, and the temporary one tells nobody anything
