@@ -119,3 +119,23 @@ def test_costs_in_the_files_come_from_the_score_table(program: RunProgram, tmp_p
         costs.append(float(row["seconds"]))
     summary = json.loads((tmp_path / "outputs/c/summary.json").read_text())
     assert summary["seconds_mean"] == pytest.approx(np.mean(costs), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_all_runs(tmp_path: Path) -> None:
+    probe = (
+        "import runpy, sys\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print(next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM')) // 1024)\n"
+    )
+    peaks = []
+    for runs in (80, 320):  # of 0.75 MB each; 67 of them are a row group, which is held
+        arguments = [str(ROOT / "run.py"), "algo=rs", "algo.N=null", f"runs={runs}", f"name=r{runs}"]
+        done = subprocess.run(
+            [sys.executable, "-c", f"import sys; sys.argv = {arguments}\n{probe}"],
+            cwd=tmp_path, env=environment_in(tmp_path, PYTHONPATH=str(ROOT)), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout.splitlines()[-1]))
+    assert peaks[1] - peaks[0] < 60

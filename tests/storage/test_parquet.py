@@ -1,14 +1,17 @@
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from nas_exp.errors import InputError
 from nas_exp.storage.damage import DamagedError
-from nas_exp.storage.parquet import read_columns, read_table, write_columns, write_table
+from nas_exp.storage.parquet import GrowingColumns, read_columns, read_table, write_columns, write_table
 
 
 def test_columns_come_back_bit_for_bit(tmp_path: Path) -> None:
@@ -102,3 +105,44 @@ def test_a_pipe_is_no_file_to_wait_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.parquet")
     with pytest.raises(InputError, match="no regular file"):
         read_columns(tmp_path / "a.parquet", ["x"])
+
+
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=6), seed=st.integers(0, 99))
+def test_columns_that_grow_give_the_file_of_all_rows_at_once(lengths: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    added = [
+        {
+            "arch_index": rng.integers(0, 9, length).astype(np.int32),
+            "score": rng.choice([np.nan, np.inf, 1.5], length),
+            "run": np.full(length, number, dtype=np.int64),
+        }
+        for number, length in enumerate(lengths)
+    ]
+    whole = {name: np.concatenate([columns[name] for columns in added]) for name in added[0]}
+    with tempfile.TemporaryDirectory() as folder, GrowingColumns(Path(folder) / "grown.parquet") as growing:
+        for columns in added:
+            growing.add(columns)
+        assert os.listdir(folder) == []
+        growing.write()
+        at_once = write_columns(Path(folder) / "at_once.parquet", whole)
+        assert (Path(folder) / "grown.parquet").read_bytes() == at_once.read_bytes()
+        for name in whole:
+            for columns, piece in zip(added, growing.pieces(name), strict=True):
+                np.testing.assert_array_equal(piece, columns[name])
+
+
+def test_columns_longer_than_a_row_group_give_the_same_file(tmp_path: Path) -> None:
+    values = np.arange(2**21 + 7, dtype=np.float64) % 1000
+    with GrowingColumns(tmp_path / "grown.parquet") as growing:
+        for piece in np.array_split(values, 13):
+            growing.add({"score": piece})
+        growing.write()
+    at_once = write_columns(tmp_path / "at_once.parquet", {"score": values})
+    assert (tmp_path / "grown.parquet").read_bytes() == at_once.read_bytes()
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb", buffering=0))
+    with GrowingColumns(tmp_path / "grown.parquet") as growing, pytest.raises(OSError, match="No space") as raised:
+        growing.add({"score": np.zeros(3)})
+    assert raised.value.filename == str(tmp_path / "grown.parquet")
