@@ -21,6 +21,8 @@ from nas_exp.storage.files import read_small
 
 _AT_MOST = 2**21
 """Bytes of a stored configuration; one of a metric with a hundred repeats has 2 % of that."""
+_OF_YAML = (ValueError, LookupError, TypeError, AttributeError)
+"""What PyYAML raises besides its own errors, as of a word that a tag calls a number."""
 _GROUPS = (*ConfigNode.__dataclass_fields__, "experiment")
 
 
@@ -42,7 +44,7 @@ def read_plain(file: Path) -> Any:
     """
     try:
         return yaml.load(read_small(file, at_most=_AT_MOST), Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError, IsADirectoryError) as error:
+    except (yaml.YAMLError, *_OF_YAML, RecursionError, IsADirectoryError) as error:
         raise InputError(f"{file}: not a job's configuration ({in_one_line(error)})") from None
 
 

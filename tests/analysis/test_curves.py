@@ -28,7 +28,9 @@ def test_what_is_found_at_a_cost_is_what_the_last_step_within_it_has_found(
     assert steps.ravel().tolist() == [sum(at <= cost for at, _ in run) for run in runs for cost in costs]
 
 
-@given(st.lists(st.lists(st.one_of(st.floats(0, 100), st.just(np.nan)), min_size=1, max_size=6), min_size=1, max_size=5))
+@given(
+    st.lists(st.lists(st.one_of(st.floats(0, 100), st.just(np.nan)), min_size=1, max_size=6), min_size=1, max_size=5)
+)
 def test_mean_and_deviation_of_curves_one_at_a_time_are_those_of_all_at_once(drawn: list[list[float]]) -> None:
     curves = [np.array(curve) for curve in drawn]
     whole = np.array([curve[step] for curve, step in zip(curves, padded_steps(list(map(len, curves))), strict=True)])

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from nas_exp.scoring.scorer import Scorer, TableScorer
 from nas_exp.scoring.table import Scores
 from nas_exp.search.results import summarise, write_runs
 from nas_exp.search.run import Outcome, Run, run_search
-from tests.conftest import RunProgram
+from tests.conftest import ROOT, RunProgram, environment_in
 from tests.topology import SIZE, TOPOLOGY, made_up, table_scorer
 
 RNG = np.random.default_rng(0)
@@ -134,7 +136,8 @@ def test_memory_does_not_grow_with_all_runs(tmp_path: Path) -> None:
         arguments = [str(ROOT / "run.py"), "algo=rs", "algo.N=null", f"runs={runs}", f"name=r{runs}"]
         done = subprocess.run(
             [sys.executable, "-c", f"import sys; sys.argv = {arguments}\n{probe}"],
-            cwd=tmp_path, env=environment_in(tmp_path, PYTHONPATH=str(ROOT)), capture_output=True, text=True, check=False,
+            cwd=tmp_path, env=environment_in(tmp_path, PYTHONPATH=str(ROOT)),
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout.splitlines()[-1]))

@@ -142,7 +142,7 @@ def test_columns_longer_than_a_row_group_give_the_same_file(tmp_path: Path) -> N
 
 
 def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb", buffering=0))
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "wb", buffering=0))  # noqa: SIM115
     with GrowingColumns(tmp_path / "grown.parquet") as growing, pytest.raises(OSError, match="No space") as raised:
         growing.add({"score": np.zeros(3)})
     assert raised.value.filename == str(tmp_path / "grown.parquet")
