@@ -74,7 +74,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def run(code: str, *arguments: str) -> "subprocess.Popen[bytes]":
-        (tmp_path / "script.py").write_text(code, encoding="utf-8")
+        # started by nohup, they would ignore it
+        heeding = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        (tmp_path / "script.py").write_text(heeding + code, encoding="utf-8")
         command = [sys.executable, str(tmp_path / "script.py"), *arguments]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         started.append(
@@ -103,7 +105,7 @@ def test_workers_end_with_their_parent(
     expected = 4 if kind == "nested" else 2
     assert wait_for(lambda: len(list((tmp_path / "begun").iterdir())) == expected, 60)
     process.send_signal(signal.Signals[f"SIG{sent}"])
-    process.wait()
+    process.wait(30)
     assert wait_for(lambda: processes_of(process.pid) == [], 15)
 
 
