@@ -195,7 +195,7 @@ def test_a_result_needs_its_seal_and_its_configuration(sweep: Path) -> None:
     content = json.loads(first.read_text())
     first.write_text(json.dumps({key: value for key, value in content.items() if key != "seal"}))
     changed(second.parent / ".hydra/config.yaml", lambda content: content.update(seed=1))
-    with pytest.raises(InputError, match="has no seal, which says|not the configuration of summary.json"):
+    with pytest.raises(InputError, match=r"has no seal, which says|not the configuration of summary\.json"):
         read_sweep(sweep)
     first.write_text(json.dumps(content))
     (why,) = read_sweep(sweep).missing.values()
