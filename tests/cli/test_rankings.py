@@ -198,7 +198,7 @@ def test_a_report_tells_what_it_does_without(program: RunProgram, sweep: Path) -
     assert done.returncode == 0, done.stderr
     assert f"missing: {cut.parent.name}: " in done.stdout
     page = (sweep / "report/index.html").read_text(encoding="utf-8")
-    assert "of an older nas-exp, without intervals; run the sweep again with rerun=all" in page
+    assert "has no seal, which says that it is what was written; run the sweep again" in page
     assert [row["metric"] for row in rows(sweep / "report/proxies-cifar10.csv")] == ["twins", "synflow_bn"]
 
 
