@@ -314,7 +314,10 @@ PARQUET_BOMBS: dict[str, Callable[[], pa.Table]] = {
 
 @pytest.mark.parametrize("name", PARQUET_BOMBS)
 def test_a_parquet_table_that_unpacks_is_refused_before_it_is_all_read(name: str, tmp_path: Path) -> None:
-    parquet.write_table(PARQUET_BOMBS[name](), tmp_path / "x.parquet")
+    try:
+        parquet.write_table(PARQUET_BOMBS[name](), tmp_path / "x.parquet")
+    except pa.ArrowNotImplementedError as error:
+        pytest.skip(f"pyarrow {pa.__version__} cannot write this: {error}")
     with counted() as memory:
         refusal(tmp_path / "x.parquet")
     assert memory.max_memory() < 50 * 2**20
