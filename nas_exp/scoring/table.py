@@ -91,7 +91,9 @@ class ScoreTable:
         self._shipped = SHIPPED / place
 
     def read(self) -> Scores:
-        """Read all parts there are. Where parts overlap, the first by name gives the seconds; scores are equal anyway.
+        """Read all parts there are. Where parts overlap, the first by name counts.
+
+        Scores of overlapping parts are equal, but for last digits if they were computed on machines of several types.
 
         A damaged part is named and set aside under another name, so that its scores count as missing.
 

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LOCK = ".lock"
 """The file in a folder that is locked. It stays, and so says that the folder is ours."""
+_SIGNED = b"process "
 
 
 @contextmanager
@@ -56,6 +57,15 @@ def is_locked(folder: Path) -> bool:
         return False
 
 
+def has_been_locked(folder: Path) -> bool:
+    """Whether a process of ours has worked in a folder; on a full disk it may not have said which."""
+    try:
+        with open_regular(folder / LOCK) as file:
+            return file.read(len(_SIGNED)) in (b"", _SIGNED)
+    except (OSError, InputError):
+        return False
+
+
 def _lock(file: IO[bytes], operation: int) -> bool:
     """Lock a file until it is closed; return False if another process holds it and `operation` does not wait."""
     try:
@@ -70,7 +80,7 @@ def _lock(file: IO[bytes], operation: int) -> bool:
 def _sign(file: FileIO) -> None:
     with suppress(OSError):  # on a full disk the lock holds, but others do not learn whose it is
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+        file.write(_SIGNED + f"{os.getpid()} on {socket.gethostname()}".encode())
 
 
 def _holder(file: FileIO) -> str:

@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from nas_exp.config.check import check, check_subfolder
 from nas_exp.errors import InputError
-from nas_exp.storage.locks import LOCK, lock
+from nas_exp.storage.files import read_small
+from nas_exp.storage.locks import LOCK, has_been_locked, lock
 from nas_exp.storage.summary import FILES, STARTED, State, remove, state
 
 
@@ -93,14 +94,14 @@ def check_ours(folder: Path, names: Sequence[str], *, says: Path) -> None:
 
     Args:
         folder: the folder, which may be missing.
-        names: what we would replace.
-        says: the file in it in which Hydra keeps its settings: if they are ours, they name our sweeper. Where a disk
-            was full it may be missing, but not the lock.
+        names: what we would replace, beside the lock.
+        says: the file in it in which Hydra keeps its settings: ours name our sweeper, also before jobs had locks.
 
     Raises:
         InputError: something of these names is there, and not because of us.
     """
-    theirs = [name for name in names if (folder / name).exists()]
-    is_ours = (folder / LOCK).exists() or ((folder / says).is_file() and b"nas_exp" in (folder / says).read_bytes())
-    if theirs and not is_ours:
+    theirs = [name for name in (*names, LOCK) if (folder / name).exists()]
+    if not theirs or has_been_locked(folder):
+        return
+    if not ((folder / says).is_file() and b"nas_exp" in read_small(folder / says)):
         raise InputError(f"{folder / theirs[0]}: is there, and no job of ours has made it; expected another folder")

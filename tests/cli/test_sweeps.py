@@ -350,3 +350,16 @@ def test_every_experiment_composes(program: RunProgram) -> None:
     for experiment in sorted((ROOT / "conf/experiment").glob("*.yaml")):
         done = program(f"+experiment={experiment.stem}", "--cfg", "job")
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("seconds", [-2_000_000_000, 0, 1, 2**31 + 5, 2**33])
+def test_times_of_files_decide_nothing(program: RunProgram, tmp_path: Path, seconds: int) -> None:
+    sweep = ("-m", "algo=rs", "algo.N=5", "runs=2", "seed=0,1", "name=s", *SMALL)
+    assert program(*sweep).returncode == 0
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (seconds, seconds))
+    files = {path: path.read_bytes() for path in tmp_path.glob("multirun_sweeps/s/*/summary.json")}
+    done = program(*sweep)
+    assert done.returncode == 0
+    assert "2 of 2 jobs are not run again" in done.stdout + done.stderr
+    assert {path: path.read_bytes() for path in files} == files

@@ -42,18 +42,24 @@ def test_a_refused_command_changes_nothing_in_the_folder_that_it_names(
     assert not (tmp_path / "new").exists()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(names=st.sets(st.sampled_from(NAMES)), is_ours=st.booleans())
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    names=st.sets(st.sampled_from(NAMES)),
+    names_us=st.booleans(),
+    locked=st.sampled_from([None, b"", b"process 1 on here", b"somebody's"]),
+)
 def test_files_of_others_are_never_replaced(
-    tmp_path_factory: pytest.TempPathFactory, names: set[str], is_ours: bool
+    tmp_path_factory: pytest.TempPathFactory, names: set[str], names_us: bool, locked: bytes | None
 ) -> None:
-    folder = tmp_path_factory.mktemp("job")
+    folder, says = tmp_path_factory.mktemp("job"), STARTED.with_name("hydra.yaml")
     for name in names:
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text("sweeper: hydra_plugins.nas_exp_sweeper" if is_ours else "somebody's")
-    before, ours = tree(folder), {*FILES, ".hydra/config.yaml", ".hydra/hydra.yaml"}
-    says = STARTED.with_name("hydra.yaml")
-    if names & ours and not (is_ours and str(says) in names):
+        (folder / name).write_text("sweeper: hydra_plugins.nas_exp_sweeper" if names_us else "somebody's")
+    if locked is not None:
+        (folder / ".lock").write_bytes(locked)
+    before = tree(folder)
+    is_ours = locked in (b"", b"process 1 on here") or (names_us and str(says) in names)
+    if before.keys() & {*FILES, ".lock", str(STARTED), str(says)} and not is_ours:
         with pytest.raises(InputError, match="expected another folder"):
             check_ours(folder, (*FILES, ".hydra"), says=says)
     else:
