@@ -79,7 +79,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # a name may be as long as the file system allows
-    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:20]}.{uuid.uuid4().hex}{path.suffix[:20]}")
     try:
         yield temporary
         with open(temporary, "rb+") as file:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,34 @@ def test_a_seal_covers_other_files_there_or_not(tmp_path: Path) -> None:
 def test_a_digest_knows_no_order_of_keys_and_no_decimal_points() -> None:
     assert digest({"a": 1, "b": [2.0, {"c": (3,)}]}) == digest({"b": [2, {"c": [3.0]}], "a": 1.0})
     assert digest({"a": 1}) != digest({"a": 1.5})
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000 + "]" * 100_000, '{"a":' * 900 + "1" + "}" * 900, '{"a": ' + "9" * 5000 + "}"]
+)
+def test_what_is_nested_or_long_beyond_reason_is_damaged(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text.replace("{", '{"seal": 1, ', 1))
+    with pytest.raises(DamagedError, match=f"^{tmp_path}/a.json: [^\n]*$"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_file_that_needs_a_seal_is_damaged_without(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", CONTENT, seal=False)
+    with pytest.raises(DamagedError, match="has no seal"):
+        read_json(tmp_path / "a.json", is_sealed=True)
+    write_json(tmp_path / "a.json", CONTENT)
+    assert read_json(tmp_path / "a.json", is_sealed=True) == CONTENT
+
+
+@pytest.mark.parametrize("name", ["a.json", "b.csv"])
+def test_pipes_folders_and_devices_in_place_of_files_are_damage(tmp_path: Path, name: str) -> None:
+    file, other = tmp_path / "a.json", tmp_path / "b.csv"
+    spoilt = tmp_path / name
+    for make in (lambda: os.mkfifo(spoilt), spoilt.mkdir, lambda: spoilt.symlink_to("/dev/zero")):
+        other.write_text("1")
+        write_json(file, CONTENT, [other])
+        spoilt.unlink()
+        make()
+        with pytest.raises(DamagedError, match=name):
+            read_json(file, [other])
+        spoilt.rmdir() if spoilt.is_dir() else spoilt.unlink()

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nas_exp.errors import InputError
 from nas_exp.storage.locks import lock
 from nas_exp.storage.summary import State, state
-from nas_exp.sweeps.jobs import Job, collect, combine, open_sweep, plan, to_run, write_results
+from nas_exp.sweeps.jobs import Job, collect, combine, is_a_jobs_folder, open_sweep, plan, to_run, write_results
 
+NAMES = st.one_of(
+    st.text(st.characters(codec=None)), st.sampled_from(["..", ".", "/", "a/..", "../a", "a/b", "a" * 256])
+)
 Sets = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -196,3 +201,18 @@ def test_a_truncated_summary_is_a_failed_job(tmp_path: Path) -> None:
 def test_a_result_of_another_configuration_is_none(tmp_path: Path) -> None:
     leave(tmp_path / "seed=0", summary='{"config_hash": "abd"}')
     assert collect(tmp_path, {Job(("seed=0",), "seed=0"): "abc"})[1] == [Job(("seed=0",), "seed=0")]
+
+
+@given(NAMES)
+def test_a_jobs_folder_is_one_that_can_be_made_in_the_sweeps(
+    tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    if is_a_jobs_folder(name):
+        sweep = tmp_path_factory.mktemp("sweep")
+        (sweep / name).mkdir()
+        assert [path.name for path in sweep.iterdir()] == [name]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=3))
+def test_the_folders_of_a_sweep_can_be_a_jobs_folders(values: list[str]) -> None:
+    assert all(is_a_jobs_folder(job.folder) for job in plan([[f"algo.x={value}"] for value in values]))
