@@ -12,6 +12,9 @@ from nas_exp.errors import InputError
 FOR_ALL = ("batch_size", "seed", "repeats")
 """Keys that a metric with members sets for all members that have them."""
 
+_MOST_REPEATS = 1000
+"""Each is a metric of its own in the job's configuration."""
+
 
 def with_members(node: DictConfig) -> DictConfig:
     """Return a job's configuration in which each metric with members holds their configurations.
@@ -55,6 +58,8 @@ def _fill_in(metric: DictConfig, key: str) -> None:
     """Put into a metric's node what its members are, and into theirs what their members are."""
     with open_dict(metric):
         if _is_repeated(metric):
+            if metric.repeats > _MOST_REPEATS:
+                raise InputError(f"{key}.repeats={metric.repeats}: expected at most {_MOST_REPEATS:,}")
             seed = metric.get("seed")
             once = {str(number): metric.copy() for number in range(metric.repeats)}
             metric.members = once

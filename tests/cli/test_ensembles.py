@@ -121,6 +121,7 @@ def test_members_are_repeated_and_share_seeds_and_batches(program: RunProgram, t
         (("metric=ensemble", "metric.members=[magic]"), "metric.members: magic is not a metric; the choices are "),
         (("metric=ensemble", "metric.members=[]"), "metric.members=[]: expected at least one metric"),
         (("metric=ensemble", "metric.members=[val_acc]"), "metric.members: val_acc is not computed from a network"),
+        (("metric=synflow", "metric.repeats=1000000000"), "metric.repeats=1000000000: expected at most 1,000"),
         (("metric=synflow", "metric.repeats=0"), "metric.repeats=0: expected at least 1"),
         (("metric=synflow", "metric.repeats=many"), "metric.repeats=many: expected "),
         (("metric.repeats=${nothing}",), "metric.repeats: Interpolation key 'nothing' not found"),

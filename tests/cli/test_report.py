@@ -2,18 +2,21 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nas_exp.errors import InputError
 from nas_exp.report.reading import read_sweep
 from nas_exp.report.similarity import similarities
 from nas_exp.scoring.compute import evaluate
 from nas_exp.scoring.source import table_of
 from tests.conftest import RunProgram
 from tests.job_files import BASIC, only, rows
+from tests.topology import SIZE, TOPOLOGY
 
 SWEEP = ("+experiment=paper", "metric=val_acc,synflow", "algo.N=40", "runs=4")
 
@@ -219,7 +222,7 @@ def test_searches_at_equal_cost_are_an_experiment_with_a_report(
     [
         (("task=report",), "sweep=null: expected the folder of a finished sweep"),
         (("task=report", "sweep=nowhere"), "sweep=nowhere: no such folder"),
-        (("task=report", "sweep=."), "found no finished search"),
+        (("task=report", "sweep=."), "found no finished search; expected the folder of a finished sweep, as multirun_"),
     ],
 )
 def test_what_is_no_sweep_is_refused(program: RunProgram, arguments: tuple[str, ...], message: str) -> None:
@@ -227,3 +230,74 @@ def test_what_is_no_sweep_is_refused(program: RunProgram, arguments: tuple[str, 
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_no_sweep_is_told_what_it_is(program: RunProgram, sweep: Path) -> None:
+    job = next(sweep.glob("*/summary.json")).parent
+    (sweep.parents[1] / "alone").mkdir()
+    alone = Path(shutil.copytree(job, sweep.parents[1] / "alone/job"))
+    for folder, told in (
+        (sweep.parent, "it is the folder of several sweeps, expected one: paper"),
+        (job, f"it is the folder of one job, expected sweep={sweep}"),
+        (alone, "it is the folder of one job, expected that of a sweep"),
+    ):
+        with pytest.raises(InputError, match=f"found no finished search; {re.escape(told)}$"):
+            read_sweep(folder)
+
+
+def test_a_sweep_and_its_benchmark_may_have_moved(
+    program: RunProgram, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tables, tmp_path / "tables")
+    given = ("-m", "algo=rs,rea", "algo.N=5", "runs=2", "benchmark=table", "benchmark.path=tables", "name=a", BASIC)
+    assert program(*given).returncode == 0
+    before = {job.folder.name: job.config for job in read_sweep(tmp_path / "multirun_sweeps/a").jobs}
+    new = tmp_path / "new"
+    new.mkdir()
+    for name in ("tables", "multirun_sweeps"):
+        (tmp_path / name).rename(new / name)
+    with pytest.raises(InputError, match=rf"benchmark.path={tmp_path}/tables: no such file or folder; give benchmark."):
+        read_sweep(new / "multirun_sweeps/a")
+    monkeypatch.chdir(new)  # a relative path leads somewhere from here
+    here = read_sweep(Path("multirun_sweeps/a"))
+    (new / "tables").rename(new / "other")
+    there = read_sweep(Path("multirun_sweeps/a"), {"benchmark.path": new / "other"})
+    for sweep, place in ((here, "tables"), (there, "other")):
+        assert not sweep.missing
+        assert [job.config.benchmark.path for job in sweep.jobs] == [new / place] * 2
+        assert [job.config.hash for job in sweep.jobs] == [before[job.folder.name].hash for job in sweep.jobs]
+    done = program("task=report", f"sweep={new}/multirun_sweeps/a", f"benchmark.path={new}/other", "name=report")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "outputs/report/summary.json").read_text())["missing"] == 0
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        (0, "of 3 runs, 3 found a network with a finite score, and 0 one whose validation accuracy is known"),
+        (1, "of 3 runs, 3 found a network with a finite score, and 3 one whose validation accuracy is known"),
+    ],
+)
+def test_what_a_dash_means_is_told_in_counts(program: RunProgram, tmp_path: Path, known: int, told: str) -> None:
+    names = [TOPOLOGY.spell(arch) for arch in range(SIZE)]
+    lines = [f"{name},{50 + number % 7 if known else ''}" for number, name in enumerate(names)]
+    (tmp_path / "cifar10.csv").write_text("\n".join(["arch_str,val_acc_200", *lines]), encoding="utf-8")
+    table = ("benchmark=table", f"benchmark.path={tmp_path / 'cifar10.csv'}", "metric=one", "runs=3", "algo.N=5", BASIC)
+    (tmp_path / "one.py").write_text("def one(network, batch):\n    return 1.0\n")
+    (tmp_path / "conf/metric").mkdir(parents=True)
+    (tmp_path / "conf/metric/one.yaml").write_text(
+        "# One.\nname: one\n_target_: one.one\ninput: ones\nnetwork: counts\nbatch_size: null\n"
+        "dtype: float32\nseed: 0\nversion: 1\n"
+    )
+    own = ("--config-dir", "conf")
+    assert program(*own, "task=score", "metric=one", PYTHONPATH=str(tmp_path)).returncode == 0
+    done = program(*own, "-m", "algo=rs", *table, "name=a", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    done = program(*own, "task=report", "sweep=multirun_sweeps/a", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "multirun_sweeps/a/report/index.html").read_text(encoding="utf-8")
+    assert (told in page) == (not known)
+    ranked = (
+        "15,625 of 15,625 architectures have a finite score; they have 1 different scores and 7 different accuracies"
+    )
+    assert (f"How one ranks CIFAR-10: not known: {ranked}" in page) == bool(known)
