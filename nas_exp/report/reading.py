@@ -15,7 +15,7 @@ from nas_exp.arrays import FloatArray
 from nas_exp.config.check import Config, check
 from nas_exp.config.stored import read_plain, said_here, settled
 from nas_exp.errors import InputError, describe, in_one_line, listed, shown
-from nas_exp.report.sweep import FinishedJob, FinishedSweep, pooled, read_trajectory
+from nas_exp.report.sweep import FinishedJob, FinishedSweep, are_within_reason, pooled, read_trajectory
 from nas_exp.storage.damage import DamagedError
 from nas_exp.storage.files import open_regular
 from nas_exp.storage.summary import STARTED, SUMMARY, Summary, read_error, read_whole_summary
@@ -139,7 +139,7 @@ def _check_numbers(summary: Summary, task: str) -> None:
         value = summary[key]
         if value is None and key != "architectures":
             continue
-        if not isinstance(value, int | float) or not abs(value) < 1e300:
+        if not isinstance(value, int | float) or not abs(value) < 1e15:
             raise ValueError(f"{shown(key)}: expected a number")
 
 
@@ -150,7 +150,7 @@ def _read_runs(file: Path, config: Config) -> dict[str, FloatArray]:
     if len(rows) != config.runs:
         raise InputError(f"{file}: found {len(rows)} runs; expected {config.runs}")
     runs = {column: np.array([float(row[column] or "nan") for row in rows]) for column in _RUN_COLUMNS}
-    if any(np.isinf(values).any() for values in runs.values()) or np.isnan(runs["seconds"]).any():
+    if any(np.isinf(values).any() for values in runs.values()) or not are_within_reason(runs):
         raise InputError(f"{file}: expected finite numbers")
     found, scored = runs["arch_index"], runs["scored"]
     are_there = np.isnan(found) | ((found % 1 == 0) & (found >= 0) & (found < len(config.space)))

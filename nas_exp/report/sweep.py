@@ -105,10 +105,16 @@ def read_trajectory(folder: Path, scored: FloatArray) -> dict[str, FloatArray]:
     steps = scored.astype(np.int64)
     if steps.sum() != len(columns["run"]) or (columns["run"] != np.repeat(np.arange(len(steps)), steps)).any():
         raise InputError(f"{path}: does not have as many steps of each run as runs.csv says; run the sweep again")
-    if np.isinf([columns["val_acc"], columns["test_acc"]]).any() or not np.isfinite(columns["seconds"]).all():
+    if not are_within_reason(columns):
         raise InputError(f"{path}: expected finite accuracies and seconds; run the sweep again")
     step = padded_steps(steps.tolist()) + (np.cumsum(steps) - steps)[:, None]
     return {name: np.asarray(values, dtype=np.float64)[step] for name, values in columns.items()}
+
+
+def are_within_reason(columns: Mapping[str, FloatArray]) -> bool:
+    """Return whether accuracies, which may be NaN, and seconds are numbers to compute with."""
+    accuracies = np.abs([columns["val_acc"], columns["test_acc"]])
+    return bool((np.abs(columns["seconds"]) < 1e15).all()) and not (accuracies >= 1e15).any()
 
 
 def pooled(jobs: Sequence[FinishedJob]) -> tuple[list[FinishedJob], list[str]]:
